@@ -1,0 +1,239 @@
+"""The cloud session: one credential, Azure's public addresses, and the SDK clients made of them.
+
+Azure's exceptions become ours here and nowhere else. A rehearsal needs no switch in this file:
+it sets the proxy, the CA bundle and the credential's environment before a session opens.
+"""
+
+import base64
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from core.errors import CloudError, PrerequisiteError
+from core.refs import StackOutputs
+
+if TYPE_CHECKING:
+    from azure.ai.ml import MLClient
+    from azure.core.credentials import TokenCredential
+
+ARM = "https://management.azure.com"
+ARM_SCOPE = f"{ARM}/.default"
+ML_SCOPE = "https://ml.azure.com/.default"
+STORAGE_SCOPE = "https://storage.azure.com/.default"
+
+
+@dataclass(frozen=True)
+class Person:
+    """Who the credential stands for, as its token says."""
+
+    object_id: str
+    tenant_id: str
+    name: str
+    is_person: bool
+
+
+@contextmanager
+def operation(name: str) -> Iterator[None]:
+    """Turn what Azure's SDKs raise inside into a `CloudError` or `PrerequisiteError`.
+
+    `name` says what was being done, as a person would: "create the endpoint".
+    """
+    from azure.core.exceptions import (
+        AzureError,
+        ClientAuthenticationError,
+        HttpResponseError,
+        ServiceRequestError,
+    )
+
+    try:
+        yield
+    except ClientAuthenticationError as error:
+        if error.response is None:
+            raise PrerequisiteError("Not signed in to Azure.", hint="az login") from error
+        raise _refused(name, error) from error
+    except HttpResponseError as error:
+        raise _refused(name, error) from error
+    except ServiceRequestError as error:
+        raise CloudError(
+            f"Azure could not be reached to {name}: {error.message}",
+            hint="Check the network; a rehearsal's Azure may have stopped: tunestack local status",
+            operation=name,
+        ) from error
+    except AzureError as error:
+        raise CloudError(f"Azure could not {name}: {error.message}", operation=name) from error
+
+
+def _refused(name: str, error: Any) -> CloudError:
+    code = getattr(getattr(error, "error", None), "code", "") or error.reason or ""
+    reason = getattr(getattr(error, "error", None), "message", "") or error.message
+    headers = error.response.headers if error.response is not None else {}
+    request_id = headers.get("x-ms-request-id", "")
+    return CloudError(
+        f"Azure refused to {name}: {code}: {reason}",
+        hint=f"Request id {request_id}." if request_id else "",
+        operation=name,
+        code=code,
+        status=error.status_code or 0,
+        request_id=request_id,
+    )
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """A signed-in session with one subscription."""
+
+    subscription_id: str
+    credential: "TokenCredential"
+    _workspaces: dict[str, "MLClient"] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def sign_in(cls, subscription_id: str) -> "Cloud":
+        """Take the credential that the environment, the Azure CLI or a managed identity offers."""
+        from azure.identity import DefaultAzureCredential
+
+        return cls(subscription_id, DefaultAzureCredential())
+
+    @cached_property
+    def arm(self) -> "Arm":
+        """The client for plain ARM requests."""
+        return Arm(self.credential)
+
+    def person(self) -> Person:
+        """Say who is signed in, from the claims of the ARM token (its signature is Azure's to check)."""
+        with operation("sign in"):
+            token = self.credential.get_token(ARM_SCOPE).token
+        payload = token.split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        return Person(
+            object_id=claims["oid"],
+            tenant_id=claims.get("tid", ""),
+            name=claims.get("upn") or claims.get("appid") or claims["oid"],
+            is_person=claims.get("idtyp", "user") != "app",
+        )
+
+    def workspace(self, outputs: StackOutputs) -> "MLClient":
+        """Give the azure-ai-ml client of the stack's workspace (imported on first use: 4 s)."""
+        if outputs.workspace not in self._workspaces:
+            from azure.ai.ml import MLClient
+
+            self._workspaces[outputs.workspace] = MLClient(
+                self.credential,
+                outputs.subscription_id,
+                outputs.resource_group,
+                outputs.workspace,
+                enable_telemetry=False,
+            )
+        return self._workspaces[outputs.workspace]
+
+
+class Arm:
+    """Plain ARM requests with retries, authentication and long-running operations."""
+
+    def __init__(self, credential: "TokenCredential") -> None:
+        from azure.core import PipelineClient
+        from azure.core.pipeline.policies import (
+            BearerTokenCredentialPolicy,
+            RetryPolicy,
+            UserAgentPolicy,
+        )
+
+        self._client: Any = PipelineClient(
+            ARM,
+            policies=[
+                UserAgentPolicy("tunestack"),
+                RetryPolicy(),
+                BearerTokenCredentialPolicy(credential, ARM_SCOPE),
+            ],
+        )
+
+    def get(self, path: str, api_version: str) -> dict[str, Any] | None:
+        """Read a resource or a list; None where there is none (404)."""
+        answer = self._send("GET", path, api_version, None)
+        return None if answer.status_code == 404 else answer.json()
+
+    def put(self, path: str, api_version: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Create or update a resource and wait until Azure has finished with it."""
+        answer = self._send("PUT", path, api_version, body)
+        self._finish(answer)
+        # A role assignment and its like are final at once; the rest is read in its final state.
+        state = (answer.json().get("properties") or {}).get("provisioningState", "Succeeded")
+        if state == "Succeeded" and not _operation_url(answer):
+            return dict(answer.json())
+        return self._settled(path, api_version)
+
+    def post(
+        self, path: str, api_version: str, body: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Call an action of a resource."""
+        answer = self._send("POST", path, api_version, body or {})
+        return dict(answer.json()) if answer.content else {}
+
+    def delete(self, path: str, api_version: str) -> bool:
+        """Delete a resource and wait; False where there was none."""
+        answer = self._send("DELETE", path, api_version, None)
+        if answer.status_code in (204, 404):
+            return False
+        self._finish(answer)
+        return True
+
+    def _send(self, method: str, path: str, api_version: str, body: dict[str, Any] | None) -> Any:
+        from azure.core.exceptions import HttpResponseError
+        from azure.core.rest import HttpRequest
+
+        url = path if path.startswith("https://") else f"{ARM}{path}"
+        parameters = {} if "api-version=" in url else {"api-version": api_version}
+        with operation(f"{method} {path}"):
+            answer = self._client.send_request(
+                HttpRequest(method, url, params=parameters, json=body)
+            )
+            answer.read()
+            if answer.status_code >= 400 and not (
+                answer.status_code == 404 and method in ("GET", "DELETE")
+            ):
+                raise HttpResponseError(response=answer)
+        return answer
+
+    def _finish(self, answer: Any) -> None:
+        url = _operation_url(answer)
+        while url:
+            _wait(answer)
+            answer = self._send("GET", url, "", None)
+            body = answer.json() if answer.content else {}
+            status = body.get("status", "Succeeded" if answer.status_code == 200 else "InProgress")
+            if status in ("Failed", "Canceled"):
+                error = body.get("error") or {}
+                raise CloudError(
+                    f"Azure could not finish: {error.get('code', status)}: {error.get('message', '')}",
+                    code=error.get("code", status),
+                )
+            if status == "Succeeded":
+                return
+
+    def _settled(self, path: str, api_version: str) -> dict[str, Any]:
+        while True:
+            answer = self._send("GET", path, api_version, None)
+            body = dict(answer.json())
+            state = (body.get("properties") or {}).get("provisioningState", "Succeeded")
+            if state in ("Failed", "Canceled"):
+                raise CloudError(f"{path} ended as {state}.", code=state)
+            if state in ("Succeeded", "Active"):
+                return body
+            _wait(answer)
+
+
+def _operation_url(answer: Any) -> str:
+    headers = answer.headers
+    return str(headers.get("Azure-AsyncOperation") or headers.get("Location") or "")
+
+
+def _wait(answer: Any) -> None:
+    """Wait as long as Azure asked for: `retry-after-ms`, else `Retry-After`, else two seconds."""
+    headers = answer.headers
+    if "retry-after-ms" in headers:
+        time.sleep(int(headers["retry-after-ms"]) / 1000)
+    else:
+        time.sleep(int(headers.get("Retry-After", "2")))
