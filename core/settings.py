@@ -93,6 +93,6 @@ def parse_settings(config: Mapping[str, Any]) -> Settings:
 def findings(error: ValidationError) -> str:
     """Write a validation error as one `path: reason` line for each finding."""
     return "\n".join(
-        f"{'.'.join(str(part) for part in item['loc'])}: {item['msg'].removeprefix('Value error, ')}"
+        f"{'.'.join(map(str, item['loc']))}: {item['msg'].removeprefix('Value error, ')}"
         for item in error.errors()
     )

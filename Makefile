@@ -1,0 +1,63 @@
+# Two commands do everything for a newcomer: `make rehearse` and `make test`.
+# They need python3 (3.11 or 3.12), make and git; uv is used where it is, else brought into .venv.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+export UV_PYTHON_DOWNLOADS = never
+export UV_LINK_MODE ?= hardlink
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest
+
+.PHONY: help setup rehearse test test-all check lint bench engine docs clean
+
+help:
+	@echo 'make rehearse   the whole way on this machine: stack, training, endpoint, chat, teardown'
+	@echo 'make test       the tests (about 6 minutes); make test-all adds the slow ones'
+	@echo 'make check      format, lint, types and tests, as CI does'
+	@echo 'make docs       write the generated documents again; make bench runs the benchmarks'
+	@echo 'make engine     say which pulumi engine cloud stacks would use'
+	@echo 'make clean      remove the environment and the rehearsal'"'"'s state'
+
+setup: $(VENV)/.rehearse
+
+$(VENV)/bin/python:
+	@.ci/make-venv $(VENV)
+
+$(VENV)/.rehearse: pyproject.toml | $(VENV)/bin/python
+	@.ci/sync $(VENV) --no-dev --extra local
+	@touch $@
+
+$(VENV)/.test: pyproject.toml | $(VENV)/bin/python
+	@.ci/sync $(VENV) --extra local --extra rehearsal
+	@touch $@ $(VENV)/.rehearse
+
+rehearse: $(VENV)/.rehearse
+	@$(BIN)/python cli.py rehearse
+
+test: $(VENV)/.test
+	$(PYTEST) -m "not slow"
+
+test-all: test
+	$(PYTEST) -m slow
+
+lint: $(VENV)/.test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+check: lint test
+
+bench: $(VENV)/.test
+	@for file in bench/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+docs: $(VENV)/.test
+	$(BIN)/python -m local.coverage
+	$(BIN)/python -m infra.picture
+
+engine:
+	@command -v pulumi >/dev/null && pulumi version || { echo "No pulumi on PATH. Cloud stacks need it: https://www.pulumi.com/docs/install/ (the rehearsal does not)."; exit 1; }
+
+clean:
+	@if [ -x $(BIN)/python ]; then $(BIN)/python cli.py local stop >/dev/null 2>&1 || true; fi
+	rm -rf $(VENV) .tunestack .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
