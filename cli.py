@@ -7,7 +7,7 @@ import sys
 from typing import NoReturn
 
 COMMANDS = {
-    "rehearse": "The whole way on this machine: stack, data, training, endpoint, chat, teardown.",
+    "rehearse": "Go the whole way here: stack, data, training, endpoint, chat, teardown.",
     "init": "Set a stack up: location, sizes, backend.",
     "plan": "Show what `up` would make, who may do what and why.",
     "up": "Make the stack's resources in Azure.",
@@ -16,11 +16,11 @@ COMMANDS = {
     "data": "Get, check and split training data.",
     "train": "Fine-tune a model: upload, submit, follow, register.",
     "jobs": "List, show, follow, cancel and download jobs.",
-    "models": "List, show and compare registered models.",
+    "models": "List and show registered models.",
     "deploy": "Serve a registered model on an online endpoint.",
     "chat": "Talk to the deployed model.",
     "undeploy": "Delete the endpoint and what it costs.",
-    "local": "The rehearsal's Azure, by hand: start, env, status, stop.",
+    "local": "Run the rehearsal's Azure by hand: start, env, status, stop.",
 }
 """Every command and its one-line help; a test holds these equal to the commands' own."""
 
@@ -32,7 +32,7 @@ def help_text() -> str:
         (
             "Usage: tunestack [OPTIONS] COMMAND [ARGS]...",
             "",
-            "  Fine-tune a language model on Azure: rehearse it on this machine, then do it for real.",
+            "  Fine-tune a language model on Azure: rehearse it here, then do it for real.",
             "",
             "Options:",
             "  --version  Show the version and exit.",

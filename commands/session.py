@@ -11,8 +11,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from core.cloud import Cloud
-from core.errors import PrerequisiteError
-from core.home import home
+from core.errors import NotSignedIn, PrerequisiteError
+from core.home import environments, home
 from core.refs import StackOutputs
 from core.settings import Settings
 
@@ -47,7 +47,7 @@ class Session:
             enter_rehearsal()
         subscription = os.environ.get("AZURE_SUBSCRIPTION_ID", "")
         if not subscription:
-            raise PrerequisiteError(
+            raise NotSignedIn(
                 "No subscription is chosen.",
                 hint="export AZURE_SUBSCRIPTION_ID=$(az account show --query id -o tsv)",
             )
@@ -79,4 +79,4 @@ def enter_rehearsal() -> None:
     """Start the local Azure where it does not run, and point this process at it."""
     from local.process import start
 
-    os.environ.update(start(home() / "local", environments=home() / "environments").environment)
+    os.environ.update(start(home() / "local", environments=environments()).environment)

@@ -6,6 +6,8 @@ it sets the proxy, the CA bundle and the credential's environment before a sessi
 
 import base64
 import json
+import logging
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from core.errors import CloudError, PrerequisiteError
+from core.errors import CloudError, NotSignedIn
 from core.refs import StackOutputs
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ class Person:
 
 @contextmanager
 def operation(name: str) -> Iterator[None]:
-    """Turn what Azure's SDKs raise inside into a `CloudError` or `PrerequisiteError`.
+    """Turn what Azure's SDKs raise inside into a `CloudError` or `NotSignedIn`.
 
     `name` says what was being done, as a person would: "create the endpoint".
     """
@@ -53,7 +55,7 @@ def operation(name: str) -> Iterator[None]:
         yield
     except ClientAuthenticationError as error:
         if error.response is None:
-            raise PrerequisiteError("Not signed in to Azure.", hint="az login") from error
+            raise NotSignedIn("Not signed in to Azure.", hint="az login") from error
         raise _refused(name, error) from error
     except HttpResponseError as error:
         raise _refused(name, error) from error
@@ -103,7 +105,7 @@ class Cloud:
         return Arm(self.credential)
 
     def person(self) -> Person:
-        """Say who is signed in, from the claims of the ARM token (its signature is Azure's to check)."""
+        """Say who is signed in, as the ARM token claims; its signature is Azure's to check."""
         with operation("sign in"):
             token = self.credential.get_token(ARM_SCOPE).token
         payload = token.split(".")[1]
@@ -112,7 +114,8 @@ class Cloud:
             object_id=claims["oid"],
             tenant_id=claims.get("tid", ""),
             name=claims.get("upn") or claims.get("appid") or claims["oid"],
-            is_person=claims.get("idtyp", "user") != "app",
+            # An app's token has no scope; the claim that says so outright is not in every token.
+            is_person=claims.get("idtyp", "user" if "scp" in claims else "app") != "app",
         )
 
     def workspace(self, outputs: StackOutputs) -> "MLClient":
@@ -120,12 +123,15 @@ class Cloud:
         if outputs.workspace not in self._workspaces:
             from azure.ai.ml import MLClient
 
+            # It warns a person of classes that are experimental to its authors, not to them.
+            logging.getLogger("azure.ai.ml").setLevel(logging.ERROR)
             self._workspaces[outputs.workspace] = MLClient(
                 self.credential,
                 outputs.subscription_id,
                 outputs.resource_group,
                 outputs.workspace,
                 enable_telemetry=False,
+                show_progress=sys.stderr.isatty(),
             )
         return self._workspaces[outputs.workspace]
 
@@ -133,7 +139,9 @@ class Cloud:
 class Arm:
     """Plain ARM requests with retries, authentication and long-running operations."""
 
-    def __init__(self, credential: "TokenCredential") -> None:
+    def __init__(
+        self, credential: "TokenCredential", transport: Any = None, patience: float = 3600
+    ) -> None:
         from azure.core import PipelineClient
         from azure.core.pipeline.policies import (
             BearerTokenCredentialPolicy,
@@ -141,8 +149,11 @@ class Arm:
             UserAgentPolicy,
         )
 
+        self._patience = patience
+        """Seconds that one long-running operation may take."""
         self._client: Any = PipelineClient(
             ARM,
+            transport=transport,
             policies=[
                 UserAgentPolicy("tunestack"),
                 RetryPolicy(),
@@ -151,25 +162,34 @@ class Arm:
         )
 
     def get(self, path: str, api_version: str) -> dict[str, Any] | None:
-        """Read a resource or a list; None where there is none (404)."""
+        """Read a resource; None where there is none (404)."""
         answer = self._send("GET", path, api_version, None)
-        return None if answer.status_code == 404 else answer.json()
+        return None if answer.status_code == 404 else dict(answer.json())
+
+    def get_list(self, path: str, api_version: str) -> list[dict[str, Any]]:
+        """Read a whole list, page by page; empty where its parent is gone (404)."""
+        found: list[dict[str, Any]] = []
+        page = self.get(path, api_version)
+        while page is not None:
+            found += page.get("value") or []
+            page = self.get(page["nextLink"], api_version) if page.get("nextLink") else None
+        return found
 
     def put(self, path: str, api_version: str, body: dict[str, Any]) -> dict[str, Any]:
         """Create or update a resource and wait until Azure has finished with it."""
         answer = self._send("PUT", path, api_version, body)
-        self._finish(answer)
-        # A role assignment and its like are final at once; the rest is read in its final state.
-        state = (answer.json().get("properties") or {}).get("provisioningState", "Succeeded")
-        if state == "Succeeded" and not _operation_url(answer):
-            return dict(answer.json())
+        is_long = self._finish(answer)
+        content = answer.json() if answer.content else {}
+        if not is_long and _state(content) in FINAL and content:
+            return dict(content)
         return self._settled(path, api_version)
 
     def post(
         self, path: str, api_version: str, body: dict[str, Any] | None = None
     ) -> dict[str, Any]:
-        """Call an action of a resource."""
+        """Call an action of a resource and wait until Azure has finished with it."""
         answer = self._send("POST", path, api_version, body or {})
+        self._finish(answer)
         return dict(answer.json()) if answer.content else {}
 
     def delete(self, path: str, api_version: str) -> bool:
@@ -197,41 +217,66 @@ class Arm:
                 raise HttpResponseError(response=answer)
         return answer
 
-    def _finish(self, answer: Any) -> None:
+    def _finish(self, answer: Any) -> bool:
+        """Wait for a long-running operation; False where Azure was done at once."""
         url = _operation_url(answer)
-        while url:
-            _wait(answer)
+        if not url:
+            return False
+        deadline = time.monotonic() + self._patience
+        while True:
+            _wait(answer, deadline)
             answer = self._send("GET", url, "", None)
-            body = answer.json() if answer.content else {}
-            status = body.get("status", "Succeeded" if answer.status_code == 200 else "InProgress")
-            if status in ("Failed", "Canceled"):
-                error = body.get("error") or {}
-                raise CloudError(
-                    f"Azure could not finish: {error.get('code', status)}: {error.get('message', '')}",
-                    code=error.get("code", status),
-                )
+            content = answer.json() if answer.content else {}
+            status = content.get("status") or _status_of(answer.status_code)
+            if status in FAILED:
+                raise _unfinished(content.get("error") or {}, status)
             if status == "Succeeded":
-                return
+                return True
 
     def _settled(self, path: str, api_version: str) -> dict[str, Any]:
+        deadline = time.monotonic() + self._patience
         while True:
             answer = self._send("GET", path, api_version, None)
+            if answer.status_code == 404:
+                raise CloudError(f"{path} is gone again while it was being made.", status=404)
             body = dict(answer.json())
-            state = (body.get("properties") or {}).get("provisioningState", "Succeeded")
-            if state in ("Failed", "Canceled"):
-                raise CloudError(f"{path} ended as {state}.", code=state)
-            if state in ("Succeeded", "Active"):
+            if _state(body) in FAILED:
+                raise CloudError(f"{path} ended as {_state(body)}.", code=_state(body))
+            if _state(body) in FINAL:
                 return body
-            _wait(answer)
+            _wait(answer, deadline)
+
+
+FINAL = ("Succeeded", "Active", "Provisioned")
+FAILED = ("Failed", "Canceled", "Cancelled")
+
+
+def _state(body: dict[str, Any]) -> str:
+    """Read a resource's provisioning state; what has none is final at once."""
+    return str((body.get("properties") or {}).get("provisioningState") or "Succeeded")
+
+
+def _status_of(code: int) -> str:
+    """Read a poll's status where its body says nothing: 202 means go on, gone means done."""
+    return "InProgress" if code == 202 else "Succeeded"
+
+
+def _unfinished(error: dict[str, Any], status: str) -> CloudError:
+    code = str(error.get("code") or status)
+    return CloudError(f"Azure could not finish: {code}: {error.get('message', '')}", code=code)
 
 
 def _operation_url(answer: Any) -> str:
+    """Find where to ask; a `Location` counts only where Azure has merely accepted (202)."""
     headers = answer.headers
-    return str(headers.get("Azure-AsyncOperation") or headers.get("Location") or "")
+    location = headers.get("Location") if answer.status_code == 202 else None
+    return str(headers.get("Azure-AsyncOperation") or location or "")
 
 
-def _wait(answer: Any) -> None:
+def _wait(answer: Any, deadline: float) -> None:
     """Wait as long as Azure asked for: `retry-after-ms`, else `Retry-After`, else two seconds."""
+    if time.monotonic() > deadline:
+        raise CloudError("Azure is still at it; gave up waiting.", hint="Run the command again.")
     headers = answer.headers
     if "retry-after-ms" in headers:
         time.sleep(int(headers["retry-after-ms"]) / 1000)

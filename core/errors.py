@@ -34,6 +34,10 @@ class PrerequisiteError(UserError):
     exit_code = 3
 
 
+class NotSignedIn(PrerequisiteError):
+    """Nobody is signed in to Azure, or no subscription is chosen."""
+
+
 class CloudError(UserError):
     """Azure refused: the operation, Azure's error code and the request id."""
 

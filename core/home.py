@@ -14,3 +14,12 @@ PROJECT = Path(__file__).resolve().parent.parent
 def home() -> Path:
     """Give the state folder; it need not exist yet."""
     return Path(os.environ.get("TUNESTACK_HOME") or PROJECT / ".tunestack").resolve()
+
+
+def environments() -> Path:
+    """Give the folder of the environments that rehearsed jobs and deployments run in.
+
+    Several homes may share one by `TUNESTACK_ENVIRONMENTS`: an environment is named by the hash
+    of its packages and never changes.
+    """
+    return Path(os.environ.get("TUNESTACK_ENVIRONMENTS") or home() / "environments").resolve()

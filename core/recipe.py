@@ -47,6 +47,9 @@ class Lora(Part):
     alpha: int = Field(32, ge=1)
     dropout: float = Field(0.0, ge=0, lt=1)
     target_modules: list[str] | Literal["all-linear"] = "all-linear"
+    layers: int = Field(
+        0, ge=0, description="Adapt the last so many layers; 0: all. Fewer cost less time and memory."
+    )
 
 
 class Training(Part):

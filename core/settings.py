@@ -4,16 +4,28 @@ The same model is read from the stack's config by the command line and by the Pu
 so `pulumi config set` and `tunestack init` obey the same rules. Nothing is read at import.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
+from core.catalog import vm_size
 from core.errors import SettingsError
 
 NAMESPACE = "tunestack"
 """Pulumi's project name: config keys are `tunestack:location` and so on."""
+
+MOST_TAGS = 10
+"""Azure's tightest resource takes 15 tags, and the program sets some of its own."""
 
 
 class Settings(BaseModel):
@@ -47,7 +59,19 @@ class Settings(BaseModel):
     person_type: Literal["User", "ServicePrincipal"] = Field(
         "User", alias="personType", description="What runs the command line: a person, or CI."
     )
-    tags: dict[str, str] = Field(default_factory=dict, description="Tags of every resource.")
+    purge_protection: bool = Field(
+        False,
+        alias="purgeProtection",
+        description="Let nobody purge the deleted vault for 7 days; cannot be undone.",
+    )
+    backend: str = Field(
+        "",
+        description="Where Pulumi keeps the state: file://…, azblob://…; empty means where"
+        " `pulumi login` says.",
+    )
+    tags: dict[str, str] = Field(
+        default_factory=dict, description="Tags of every resource, each as name=value."
+    )
 
     @field_validator("location")
     @classmethod
@@ -58,10 +82,60 @@ class Settings(BaseModel):
 
     @field_validator("vm_size", "endpoint_vm_size")
     @classmethod
-    def _size_is_named_in_full(cls, value: str) -> str:
+    def _size_can_be_had(cls, value: str) -> str:
         if value and not re.fullmatch(r"Standard_[A-Za-z0-9_]+", value):
             raise ValueError(f"{value!r} is not a VM size; for example Standard_NC24ads_A100_v4")
+        known = vm_size(value)
+        if known and known.retired:
+            raise ValueError(
+                f"Azure retired {known.name} on {known.retired};"
+                " for example Standard_NC24ads_A100_v4"
+            )
+        return known.name if known else value
+
+    @field_validator("backend")
+    @classmethod
+    def _backend_is_a_url(cls, value: str) -> str:
+        if value and not re.fullmatch(r"(file|azblob|s3|gs|https)://\S+", value):
+            raise ValueError(f"{value!r} is no backend; for example file://~")
         return value
+
+    @field_validator("tags", mode="before")
+    @classmethod
+    def _tags_may_be_pairs(cls, value: Any) -> Any:
+        """Take `["team=nlp"]`, as stack config and flags write them, besides a mapping."""
+        if isinstance(value, str):
+            value = json.loads(value) if value.startswith("[") else value.split(",")
+        if not isinstance(value, list | tuple):
+            return value
+        pairs = [str(item).partition("=") for item in value if str(item).strip()]
+        wrong = [name for name, equals, _ in pairs if not (name and equals)]
+        if wrong:
+            raise ValueError(f"{', '.join(wrong)}: not a pair; for example team=nlp")
+        return {name.strip(): text.strip() for name, _, text in pairs}
+
+    @field_validator("tags")
+    @classmethod
+    def _tags_are_azures(cls, value: dict[str, str]) -> dict[str, str]:
+        for name, text in value.items():
+            if len(name) > 128 or re.search(r"[<>%&\\?/]", name):
+                raise ValueError(f"{name!r}: at most 128 characters, none of < > % & \\ ? /")
+            if name.lower().startswith(("tunestack-", "microsoft", "azure", "windows")):
+                raise ValueError(f"{name!r}: this beginning is taken; for example team=nlp")
+            if len(text) > 256:
+                raise ValueError(f"{name!r}: its value is longer than 256 characters")
+        if len(value) > MOST_TAGS:
+            raise ValueError(f"{len(value)} tags; at most {MOST_TAGS}")
+        return value
+
+    @model_validator(mode="after")
+    def _size_fits_the_compute(self) -> "Settings":
+        known = vm_size(self.vm_size)
+        if known and self.compute == "gpu" and not known.gpus:
+            raise ValueError(f"vmSize: {known.name} has no GPU; set compute to cpu")
+        if known and self.compute == "cpu" and known.gpus:
+            raise ValueError(f"vmSize: {known.name} has a GPU; set compute to gpu")
+        return self
 
     @property
     def cluster_vm_size(self) -> str:
@@ -78,6 +152,11 @@ class Settings(BaseModel):
         return "Standard_NC24ads_A100_v4" if self.compute == "gpu" else "Standard_E4s_v3"
 
 
+def config_key(field: str) -> str:
+    """Give a field's key in the stack's config: `vm_size` → `vmSize`."""
+    return Settings.model_fields[field].alias or field
+
+
 def parse_settings(config: Mapping[str, Any]) -> Settings:
     """Check a stack's config (keys without the namespace) and make settings of it.
 
@@ -92,7 +171,9 @@ def parse_settings(config: Mapping[str, Any]) -> Settings:
 
 def findings(error: ValidationError) -> str:
     """Write a validation error as one `path: reason` line for each finding."""
-    return "\n".join(
-        f"{'.'.join(map(str, item['loc']))}: {item['msg'].removeprefix('Value error, ')}"
-        for item in error.errors()
-    )
+    lines = []
+    for item in error.errors():
+        path = ".".join(str(part) for part in item["loc"])
+        reason = item["msg"].removeprefix("Value error, ")
+        lines.append(f"{path}: {reason}" if path else reason)
+    return "\n".join(lines)

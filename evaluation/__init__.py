@@ -1,0 +1,1 @@
+"""Which is better: rules, counts and the base beside the tuned model."""

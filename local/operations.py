@@ -23,6 +23,9 @@ BLOB = "{account}.blob.core.windows.net"
 ML_API = "{region}.api.azureml.ms"
 SCORING = "{endpoint_host}.{region}.inference.ml.azure.com"
 
+SIGNED_IN = "(any signed-in caller)"
+"""An `action` that every token has; the handler shows only what concerns the caller."""
+
 
 class Refusal(Exception):
     """An answer in Azure's error shape: `{"error": {"code": ..., "message": ...}}`."""

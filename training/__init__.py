@@ -1,0 +1,1 @@
+"""What makes a model: recipes, data, jobs and registered models."""

@@ -1,0 +1,82 @@
+"""`tunestack deploy`: a registered model behind the stack's endpoint."""
+
+from typing import Any
+
+import click
+from rich.markup import escape
+
+from commands.job_view import naming_stack
+from commands.options import json_option, stack_option, yes_option
+from commands.output import confirm, say, show
+from commands.session import Session
+from core.errors import SettingsError
+from core.refs import EndpointRef, ModelRef
+from deploy import sizing
+from deploy.endpoint import deploy as deploy_to_endpoint
+from training.models import find_model
+
+
+@click.command()
+@stack_option
+@click.option(
+    "--model", "-m", default="", metavar="NAME[:VERSION]",
+    help="What to serve.  [default: the newest model that a job has made]",
+)  # fmt: skip
+@click.option(
+    "--vm-size", default="", help="VM size of the deployment.  [default: the stack's setting]"
+)
+@yes_option
+@json_option
+def deploy(stack: str, model: str, vm_size: str, yes: bool, as_json: bool) -> None:
+    """Serve a registered model on an online endpoint."""
+    session = Session(stack)
+    size = vm_size or session.settings.deployment_vm_size
+    if not size.startswith("Standard_"):
+        raise SettingsError(f"--vm-size: {size!r} is not a VM size; for example Standard_E4s_v3")
+    sizing.require_current(size)
+    with naming_stack(stack):
+        ref = choose_model(session, model)
+    _say_cost(session, ref, size)
+    confirm(f"Deploy {ref}?", yes=yes or session.is_rehearsal)
+    endpoint = deploy_model(session, ref, vm_size=size)
+    document = {"model": str(ref), "vm_size": size, **endpoint.model_dump()}
+    show(document, as_json, lambda: _print(session, ref, document))
+
+
+def choose_model(session: Session, wanted: str) -> ModelRef:
+    """Find a model by `name[:version]`; without a version the newest, without a name too.
+
+    Raises:
+        UserError: there is none.
+    """
+    found = find_model(session.cloud, session.outputs, ModelRef.parse(wanted))
+    return ModelRef(name=found["name"], version=found["version"])
+
+
+def deploy_model(session: Session, model: ModelRef, *, vm_size: str = "") -> EndpointRef:
+    """Deploy a model and move the endpoint's traffic to it; say on stderr what happens.
+
+    Raises:
+        DeploymentFailed: the container did not get healthy; what served before still does.
+    """
+    return deploy_to_endpoint(
+        session.cloud,
+        session.outputs,
+        model,
+        vm_size=vm_size or session.settings.deployment_vm_size,
+        progress=lambda text: say(f"  {escape(text)}"),
+    )
+
+
+def _say_cost(session: Session, model: ModelRef, vm_size: str) -> None:
+    where = "It runs on this machine and costs nothing; on Azure: " if session.is_rehearsal else ""
+    say(f"Serving [bold]{model}[/bold] on one instance. {where}{sizing.price(vm_size)}")
+    if not session.is_rehearsal:
+        for warning in sizing.warnings(vm_size):
+            say(f"[yellow]Note:[/yellow] {warning}")
+
+
+def _print(session: Session, model: ModelRef, document: dict[str, Any]) -> None:
+    click.echo(f"{model} answers at {document['scoring_url']}")
+    on = "" if session.is_rehearsal else f" --stack {session.stack}"
+    say(f"Next: tunestack chat{on}; the end of its cost: tunestack undeploy{on}")

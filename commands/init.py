@@ -1,0 +1,60 @@
+"""`tunestack init`."""
+
+from typing import Any
+
+import click
+
+from commands import output
+from commands.options import json_option, stack_option, yes_option
+from commands.session import REHEARSAL
+
+FILE_BACKEND = "file://~"
+"""Pulumi's state in the person's own folder: no account, no login."""
+
+
+@click.command()
+@stack_option
+@click.option("--location", help="Azure region of every resource.  [default: eastus2]")
+@click.option("--compute", help="gpu or cpu.  [default: gpu]")
+@click.option("--vm-size", help="Cluster VM size.  [default: by --compute]")
+@click.option("--max-nodes", help="Most cluster nodes.  [default: 1]")
+@click.option("--idle-seconds", help="Until an idle node is given back.  [default: 120]")
+@click.option("--endpoint-vm-size", help="VM size of deployments.  [default: by --compute]")
+@click.option("--person-type", help="User or ServicePrincipal (CI).  [default: User]")
+@click.option("--purge-protection", help="true: nobody can purge the vault.  [default: false]")
+@click.option("--generation", help="Raise it when soft delete holds a name.  [default: 1]")
+@click.option("--backend", help=f"Where Pulumi keeps the state.  [default: {FILE_BACKEND}]")
+@click.option("--tag", "tags", multiple=True, metavar="NAME=VALUE", help="May be repeated.")
+@json_option
+@yes_option
+def init(stack: str, as_json: bool, yes: bool, **flags: Any) -> None:
+    """Set a stack up: location, sizes, backend."""
+    from core.settings import config_key, parse_settings
+    from infra.config import as_config, stack_file, write_settings
+
+    chosen = {config_key(name): value for name, value in flags.items() if value}
+    settings = parse_settings(_defaults(stack) | chosen)
+    file = stack_file(stack)
+    if file.exists():
+        output.confirm(f"{file.name} is there. Overwrite its settings?", yes=yes)
+    write_settings(stack, settings)
+    document = {"stack": stack, "file": str(file), "config": as_config(settings)}
+    output.show(document, as_json, lambda: _render(stack, document))
+
+
+def _defaults(stack: str) -> dict[str, str]:
+    """Give what a new stack has where no flag says otherwise."""
+    if stack == REHEARSAL:
+        return {"personType": "ServicePrincipal"}
+    return {"backend": FILE_BACKEND}
+
+
+def _render(stack: str, document: dict[str, Any]) -> None:
+    click.echo(f"Wrote {document['file']}:")
+    for key, value in document["config"].items():
+        click.echo(f"  {key}: {value}")
+    backend = document["config"].get("tunestack:backend")
+    if backend:
+        click.echo("Plain pulumi finds the same stack with:")
+        click.echo(f"  export PULUMI_BACKEND_URL={backend} PULUMI_CONFIG_PASSPHRASE=")
+    click.echo(f"Next: tunestack plan --stack {stack}")

@@ -1,0 +1,49 @@
+"""`tunestack up`."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from commands import output
+from commands.options import json_option, stack_option, yes_option
+from commands.plan import money
+from commands.progress import Progress
+from commands.session import Session
+
+if TYPE_CHECKING:
+    from core.refs import StackOutputs
+    from infra.engine import Plan
+
+
+@click.command()
+@stack_option
+@json_option
+@yes_option
+def up(stack: str, as_json: bool, yes: bool) -> None:
+    """Make the stack's resources in Azure."""
+    session = Session(stack)
+    found = session.engine.plan()
+    output.say(summary(found))
+    if found.has_changes:
+        output.confirm(f"Make {stack} so?", yes=yes)
+    outputs = session.engine.up(Progress())
+    output.show(outputs.model_dump(), as_json, lambda: show_outputs(outputs))
+
+
+def summary(found: "Plan") -> str:
+    """Say in a line or two what would change and what it costs."""
+    from infra.engine import Change
+    from infra.prices import per_hour
+
+    counted = [(change, found.count(change)) for change in Change if found.count(change)]
+    words = ", ".join(f"{count} {change}" for change, count in counted)
+    return (
+        f"{found.stack}: {words}; {len(found.grants)} grants (tunestack plan shows them).\n"
+        f"Standing it costs ${money(per_hour(found.prices, 'standing'))} an hour;"
+        f" a training node ${money(per_hour(found.prices, 'training'))} more while a job runs."
+    )
+
+
+def show_outputs(outputs: "StackOutputs") -> None:
+    """Print what the later commands start from."""
+    output.table("Outputs", ("name", "value"), outputs.model_dump().items())

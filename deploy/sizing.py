@@ -1,0 +1,81 @@
+"""What a VM size means for serving: what it costs, and where it is small, with the numbers."""
+
+import math
+
+from core.catalog import VmSize, vm_size
+from core.errors import SettingsError
+
+RESERVE = 1.2
+"""Azure keeps a fifth more than the instances of most sizes, for upgrades, and rounds up."""
+WEIGHTS_GB = 8
+"""A model of 3.8 billion parameters in bfloat16, held by the scoring program."""
+READ_PER_SECOND = 22
+WRITTEN_PER_SECOND = 3.4
+"""Tokens of the same model on two CPU cores with AVX-512, measured on 2026-11-21."""
+REQUEST_SECONDS = 150
+
+
+def require_current(name: str) -> None:
+    """Refuse a size that Azure has retired.
+
+    Raises:
+        SettingsError: it is retired; names one that serves.
+    """
+    size = vm_size(name)
+    if size is not None and size.retired is not None:
+        raise SettingsError(
+            f"endpointVmSize: {name} was retired on {size.retired.isoformat()}; no deployment"
+            " starts on it.",
+            hint="For example Standard_NC24ads_A100_v4, or Standard_E4s_v3 without a GPU.",
+        )
+
+
+def price(name: str) -> str:
+    """Say what one instance costs."""
+    size = vm_size(name)
+    if size is None or size.price_per_hour is None:
+        return f"{name}: the price is not known here; https://prices.azure.com has it."
+    month = size.price_per_hour * 730
+    return (
+        f"{name}: ${size.price_per_hour:.3f} an hour, ${month:,.0f} a month of 730 h, from now"
+        f" until the endpoint is deleted ({size.source})."
+    )
+
+
+def warnings(name: str) -> list[str]:
+    """Say where a size is small for a model of 3.8 billion parameters, one finding a line."""
+    size = vm_size(name)
+    if size is None:
+        return [f"{name} is not in this program's catalog: look at its memory and quota yourself."]
+    return [*_quota(size), *_memory(size), *_speed(size)]
+
+
+def _quota(size: VmSize) -> list[str]:
+    if size.is_reservation_exempt:
+        return []
+    cores = math.ceil(RESERVE) * size.vcpus
+    return [
+        f"It takes quota for {cores} cores, not {size.vcpus}: Azure reserves 20 % more instances"
+        " for upgrades of this size and rounds up."
+    ]
+
+
+def _memory(size: VmSize) -> list[str]:
+    memory = size.gpu_memory_gib if size.gpus else size.memory_gib
+    if memory >= 2 * WEIGHTS_GB:
+        return []
+    return [
+        f"{memory} GiB are little for a model of 3.8 billion parameters: {WEIGHTS_GB} GB of"
+        " weights, and the cache of every answer beside them."
+    ]
+
+
+def _speed(size: VmSize) -> list[str]:
+    if size.gpus:
+        return []
+    tokens = int(REQUEST_SECONDS * WRITTEN_PER_SECOND)
+    return [
+        f"No GPU: two cores read {READ_PER_SECOND} and write {WRITTEN_PER_SECOND} tokens a second"
+        f" of a model of 3.8 billion parameters, {tokens} in the {REQUEST_SECONDS} s of a request;"
+        f" this size has {size.vcpus} virtual cores. Models of 0.1 billion are fine."
+    ]

@@ -1,0 +1,76 @@
+"""The training cluster: nodes only while a job runs."""
+
+from collections.abc import Sequence
+
+import pulumi
+from pulumi_azure_native import machinelearningservices as ml
+from pulumi_azure_native import managedidentity, resources
+
+from infra.names import cluster_name
+from infra.site import Site
+from infra.workspace import Workspace
+
+
+class Cluster(pulumi.ComponentResource):
+    """An AmlCompute cluster of 0 to `max_nodes` dedicated nodes; nobody can log in to them."""
+
+    def __init__(
+        self,
+        site: Site,
+        group: resources.ResourceGroup,
+        workspace: Workspace,
+        identity: managedidentity.UserAssignedIdentity,
+        after: Sequence[pulumi.Resource],
+    ) -> None:
+        super().__init__("tunestack:infra:Cluster", "compute")
+        settings = site.settings
+        self.resource = ml.Compute(
+            "cluster",
+            compute_name=cluster_name(settings.compute, settings.cluster_vm_size),
+            workspace_name=workspace.name,
+            resource_group_name=group.name,
+            location=site.location,
+            # One kind of identity only: a cluster refuses system- and user-assigned together.
+            identity=ml.ManagedServiceIdentityArgs(
+                type=ml.ManagedServiceIdentityType.USER_ASSIGNED,
+                user_assigned_identities=[identity.id],
+            ),
+            properties=ml.AmlComputeArgs(
+                compute_type="AmlCompute",
+                description="Runs training jobs; no node stands while none runs.",
+                disable_local_auth=True,
+                properties=_nodes(site),
+            ),
+            tags=site.tags,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[*after]),
+        )
+        self.name = self.resource.name
+        self.register_outputs({})
+
+
+def _nodes(site: Site) -> ml.AmlComputePropertiesArgs:
+    return ml.AmlComputePropertiesArgs(
+        vm_size=site.settings.cluster_vm_size,
+        vm_priority=ml.VmPriority.DEDICATED,
+        os_type=ml.OsType.LINUX,
+        scale_settings=ml.ScaleSettingsArgs(
+            min_node_count=0,
+            max_node_count=site.settings.max_nodes,
+            node_idle_time_before_scale_down=duration(site.settings.idle_seconds),
+        ),
+        # Without a network of its own a node needs a public address to reach the hub; nothing
+        # listens on it.
+        enable_node_public_ip=True,
+        remote_login_port_public_access=ml.RemoteLoginPortPublicAccess.DISABLED,
+    )
+
+
+def duration(seconds: int) -> str:
+    """Write seconds as Azure writes them back (ISO 8601): 120 → PT2M, 5400 → PT1H30M."""
+    days, rest = divmod(seconds, 86400)
+    hours, rest = divmod(rest, 3600)
+    minutes, rest = divmod(rest, 60)
+    day = f"{days}D" if days else ""
+    parts = ((hours, "H"), (minutes, "M"), (rest, "S"))
+    time = "".join(f"{count}{unit}" for count, unit in parts if count)
+    return f"P{day}T{time}" if time else f"P{day}"

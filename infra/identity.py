@@ -1,0 +1,32 @@
+"""The stack's three managed identities. What each may do is in `roles`."""
+
+import pulumi
+from pulumi_azure_native import managedidentity, resources
+
+from infra.site import Site
+
+
+class Identities(pulumi.ComponentResource):
+    """One user-assigned identity each for endpoints, jobs and the workspace.
+
+    User-assigned, so that Azure grants nothing behind our back and a rebuilt workspace keeps
+    its grants.
+    """
+
+    def __init__(self, site: Site, group: resources.ResourceGroup) -> None:
+        super().__init__("tunestack:infra:Identities", "identities")
+        self._site, self._group = site, group
+        self.endpoint = self._identity("endpoint", site.names.endpoint_identity)
+        self.job = self._identity("job", site.names.job_identity)
+        self.workspace = self._identity("workspace", site.names.workspace_identity)
+        self.register_outputs({})
+
+    def _identity(self, who: str, name: str) -> managedidentity.UserAssignedIdentity:
+        return managedidentity.UserAssignedIdentity(
+            f"{who}-identity",
+            resource_name_=name,
+            resource_group_name=self._group.name,
+            location=self._site.location,
+            tags=self._site.tags,
+            opts=pulumi.ResourceOptions(parent=self),
+        )

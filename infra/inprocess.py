@@ -1,0 +1,145 @@
+"""The engine of the rehearsal: the program in this process, Azure by plain ARM requests."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from core.refs import StackOutputs
+from core.settings import Settings
+from infra.arm import BY_ARM_TYPE, TYPES
+from infra.engine import (
+    Change,
+    Event,
+    Existing,
+    Plan,
+    Receipt,
+    Report,
+    Step,
+    check_owner,
+    check_person,
+    grant_rows,
+)
+from infra.listing import remains, tagged
+from infra.preview import Declare, look
+from infra.prices import prices
+from infra.record import Kept, Record
+from infra.site import IN_PROCESS, Site
+
+if TYPE_CHECKING:
+    from core.cloud import Cloud
+
+GROUP_TOKEN = "azure-native:resources:ResourceGroup"
+
+
+class InProcess:
+    """Works a stack without Pulumi's command line; its state is one file in our home."""
+
+    def __init__(
+        self, stack: str, settings: Settings, cloud: "Cloud", declare: Declare | None = None
+    ) -> None:
+        self._site = Site(settings, cloud.subscription_id, stack)
+        self._cloud = cloud
+        self._declare = declare
+
+    def plan(self) -> Plan:
+        """Read every resource and say what `up` would do; change nothing."""
+        record, cloud = Record.of(self._site.stack), self._cloud
+        seen = look(self._site, cloud.arm, cloud.person(), record, IN_PROCESS, self._declare)
+        gone = [
+            Step(_name(kept), TYPES[kept.token].title, kept.id, Change.GONE)
+            for kept in self._gone(record, seen.met)
+        ]
+        steps = (*seen.steps, *gone)
+        return Plan(self._site.stack, steps, grant_rows(self._site), prices(self._site.settings))
+
+    def up(self, report: Report) -> StackOutputs:
+        """Send what differs, delete what the program no longer names, keep the exports.
+
+        Stopped half-way it leaves a record with which the next `up` or `destroy` goes on.
+        """
+        from infra.converge import Make, run_program
+
+        record = Record.of(self._site.stack)
+        with record.held():
+            check_person(self._site.settings, self._cloud)
+            check_owner(self._site, self._cloud, IN_PROCESS)
+            arm, person = self._cloud.arm, self._cloud.person()
+            make = Make(arm, self._site.subscription, person, record, report)
+            exports = run_program(self._program, make, self._site.stack)
+            for kept in self._gone(record, make.met):
+                self._delete(kept, record, report)
+            record.finish(exports)
+        return StackOutputs(**exports)
+
+    def destroy(self, report: Report) -> Receipt:
+        """Delete in the opposite order; what is gone already is passed over."""
+        record = Record.of(self._site.stack)
+        with record.held():
+            check_owner(self._site, self._cloud, IN_PROCESS)
+            there = [
+                kept for kept in self._everything(record) if self._delete(kept, record, report)
+            ]
+            record.remove()
+        left = remains(self._cloud.arm, self._site)
+        return Receipt(deleted=tuple(map(_existing, there)), remains=left)
+
+    def outputs(self) -> StackOutputs | None:
+        """Read the exports of the last `up`; None where none finished."""
+        exports = Record.of(self._site.stack).exports
+        return StackOutputs(**exports) if exports else None
+
+    def resources(self) -> Sequence[Existing]:
+        """List what is on record, asking Azure whether it is still there."""
+        found = []
+        for kept in Record.of(self._site.stack).resources.values():
+            there = self._cloud.arm.get(kept.id, TYPES[kept.token].api_version) is not None
+            found.append(replace(_existing(kept), is_there=there))
+        return found
+
+    def _program(self) -> Mapping[str, Any]:
+        from infra.program import declare
+
+        return (self._declare or declare)(self._site.settings, engine=IN_PROCESS)
+
+    def _gone(self, record: Record, met: Mapping[str, Any]) -> list[Kept]:
+        """List what the program no longer names, youngest first."""
+        return [kept for kept in self._youngest_first(record) if kept.id.lower() not in met]
+
+    def _everything(self, record: Record) -> list[Kept]:
+        """List what `destroy` deletes, in its order: the group, which holds the rest, is last."""
+        group = Kept(self._site.group_id, GROUP_TOKEN, "group", {})
+        rest = [kept for kept in self._youngest_first(record) if kept.token != GROUP_TOKEN]
+        return [*rest, group]
+
+    def _youngest_first(self, record: Record) -> list[Kept]:
+        """List what is on record, and before it what only its tag betrays."""
+        order = list(TYPES)
+        strays = [kept for kept in self._tagged() if kept.id.lower() not in record.resources]
+        strays.sort(key=lambda kept: order.index(kept.token))
+        return [*reversed(strays), *reversed(record.resources.values())]
+
+    def _delete(self, kept: Kept, record: Record, report: Report) -> bool:
+        kind, began = TYPES[kept.token], time.monotonic()
+        report(Event(_name(kept), kind.title, Change.GONE, is_done=False))
+        there = self._cloud.arm.delete(kept.id + kind.delete_query, kind.api_version)
+        record.forget(kept.id)
+        change, seconds = Change.GONE if there else Change.SAME, time.monotonic() - began
+        report(Event(_name(kept), kind.title, change, is_done=True, seconds=seconds))
+        return there
+
+    def _tagged(self) -> list[Kept]:
+        """Find what carries the stack's tag, of the types that the program makes."""
+        return [
+            Kept(item["id"], BY_ARM_TYPE[item["type"].lower()].token, item["name"], {})
+            for item in tagged(self._cloud.arm, self._site)
+            if item["type"].lower() in BY_ARM_TYPE
+        ]
+
+
+def _name(kept: Kept) -> str:
+    return kept.name if TYPES[kept.token].title == "grant" else kept.id.rsplit("/", 1)[-1]
+
+
+def _existing(kept: Kept) -> Existing:
+    return Existing(_name(kept), TYPES[kept.token].title, kept.id)

@@ -1,0 +1,42 @@
+"""Where the stack's resources are made: their names, region and tags."""
+
+from dataclasses import dataclass
+
+from core.settings import Settings
+from infra.names import Names, names, stack_name
+
+STACK_TAG = "tunestack-stack"
+ENGINE_TAG = "tunestack-engine"
+"""On the group alone: which engine keeps the stack's state."""
+
+PULUMI = "pulumi"
+IN_PROCESS = "in-process"
+
+
+@dataclass(frozen=True)
+class Site:
+    """What every resource of one stack has in common."""
+
+    settings: Settings
+    subscription: str
+    stack: str
+
+    @property
+    def names(self) -> Names:
+        """The stack's names."""
+        return names(self.subscription, self.stack, self.settings.generation)
+
+    @property
+    def location(self) -> str:
+        """The region."""
+        return self.settings.location
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The person's tags, and the one that marks a resource as this stack's."""
+        return {**self.settings.tags, STACK_TAG: stack_name(self.stack)}
+
+    @property
+    def group_id(self) -> str:
+        """The resource group's ARM id."""
+        return f"/subscriptions/{self.subscription}/resourceGroups/{self.names.group}"

@@ -1,0 +1,53 @@
+"""The Azure ML workspace."""
+
+from collections.abc import Sequence
+
+import pulumi
+from pulumi_azure_native import machinelearningservices as ml
+from pulumi_azure_native import managedidentity, resources
+
+from infra.site import Site
+from infra.stores import Stores
+
+
+class Workspace(pulumi.ComponentResource):
+    """An Azure ML workspace that reaches its stores as an identity of ours, without keys.
+
+    It waits for `after`: Azure checks at creation that the identity may use the stores.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        group: resources.ResourceGroup,
+        stores: Stores,
+        identity: managedidentity.UserAssignedIdentity,
+        after: Sequence[pulumi.Resource],
+    ) -> None:
+        super().__init__("tunestack:infra:Workspace", "ml")
+        self.resource = ml.Workspace(
+            "workspace",
+            workspace_name=site.names.workspace,
+            resource_group_name=group.name,
+            location=site.location,
+            kind="Default",
+            sku=ml.SkuArgs(name="Basic", tier=ml.SkuTier.BASIC),
+            friendly_name=f"tunestack {site.stack}",
+            storage_account=stores.account.id,
+            key_vault=stores.vault.id,
+            container_registry=stores.registry.id,
+            application_insights=stores.insights.id,
+            identity=ml.ManagedServiceIdentityArgs(
+                type=ml.ManagedServiceIdentityType.USER_ASSIGNED,
+                user_assigned_identities=[identity.id],
+            ),
+            primary_user_assigned_identity=identity.id,
+            system_datastores_auth_mode=ml.SystemDatastoresAuthMode.IDENTITY,
+            public_network_access=ml.PublicNetworkAccessType.ENABLED,
+            hbi_workspace=False,
+            v1_legacy_mode=False,
+            tags=site.tags,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[*after]),
+        )
+        self.id, self.name = self.resource.id, self.resource.name
+        self.register_outputs({})

@@ -1,0 +1,132 @@
+"""Who may do what: one decision, from role assignments and the table of roles, for every request.
+
+Deny assignments, conditions and the minutes that Azure takes to spread a new grant are not played.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+
+from local.operations import Refusal
+from local.roles import Role, role_of
+from local.state import Document, State
+
+ASSIGNMENTS = "Microsoft.Authorization/roleAssignments"
+IDENTITIES = "Microsoft.ManagedIdentity/userAssignedIdentities"
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Somebody who asks."""
+
+    kind: str
+    """`ServicePrincipal` (a managed identity, too), or `Anonymous`."""
+    object_id: str
+    name: str
+    """What Azure's refusals call it: the client id of a service principal, a resource's name."""
+
+
+ANONYMOUS = Principal("Anonymous", "", "anonymous")
+
+
+def is_allowed(
+    state: State, principal: Principal, action: str, scope: str, *, data: bool = False
+) -> bool:
+    """Say whether a role assignment at `scope` or above lets `principal` do `action` there."""
+    return any(
+        _role_allows(role, action, data=data)
+        for role in _roles_at(state, principal.object_id, scope)
+    )
+
+
+def require(
+    state: State, principal: Principal, action: str, scope: str, *, data: bool = False
+) -> None:
+    """Refuse with 403, naming principal, action and scope, where no assignment allows it.
+
+    Raises:
+        Refusal: `AuthorizationFailed`, or `AuthorizationPermissionMismatch` for a data action.
+    """
+    if is_allowed(state, principal, action, scope, data=data):
+        return
+    if data:
+        raise Refusal(
+            403,
+            "AuthorizationPermissionMismatch",
+            "This request is not authorized to perform this operation using this permission."
+            f" The client '{principal.name}' with object id '{principal.object_id}' lacks the"
+            f" data action '{action}' over scope '{scope}'.",
+        )
+    raise Refusal(
+        403,
+        "AuthorizationFailed",
+        f"The client '{principal.name}' with object id '{principal.object_id}' does not have"
+        f" authorization to perform action '{action}' over scope '{scope}' or the scope is"
+        " invalid. If access was recently granted, please refresh your credentials.",
+    )
+
+
+def identity_principal(state: State, resource_id: str) -> Principal:
+    """Give the principal of a user-assigned identity by its resource id.
+
+    Raises:
+        Refusal: 404, there is no such identity.
+    """
+    identity = state.get(resource_id)
+    if identity is None or str(identity.get("type", "")).lower() != IDENTITIES.lower():
+        raise Refusal(
+            404, "ResourceNotFound", f"The managed identity '{resource_id}' was not found."
+        )
+    return _identity(identity)
+
+
+def directory(state: State) -> Iterator[Principal]:
+    """List every managed identity, user-assigned and of a resource itself."""
+    for _, identity in state.find(IDENTITIES):
+        yield _identity(identity)
+    for _, document in state.find():
+        own = document.get("identity")
+        if isinstance(own, dict) and own.get("principalId"):
+            yield Principal("ServicePrincipal", own["principalId"], document.get("name", ""))
+
+
+def _identity(document: Document) -> Principal:
+    return Principal("ServicePrincipal", document["properties"]["principalId"], document["name"])
+
+
+def _roles_at(state: State, object_id: str, scope: str) -> Iterator[Role]:
+    for _, assignment in state.find(ASSIGNMENTS):
+        properties = assignment["properties"]
+        if properties["principalId"] != object_id or not _covers(properties["scope"], scope):
+            continue
+        role = role_of(properties["roleDefinitionId"])
+        if role is not None:
+            yield role
+
+
+def _covers(granted: str, asked: str) -> bool:
+    above, below = granted.rstrip("/").lower(), asked.rstrip("/").lower()
+    return below == above or below.startswith(f"{above}/")
+
+
+def _role_allows(role: Role, action: str, *, data: bool) -> bool:
+    yes, no = (
+        (role.data_actions, role.not_data_actions) if data else (role.actions, role.not_actions)
+    )
+    return _matches(yes, action) and not _matches(no, action)
+
+
+def _matches(patterns: tuple[str, ...], action: str) -> bool:
+    return any(_expression(pattern).fullmatch(action) for pattern in patterns)
+
+
+@cache
+def _expression(pattern: str) -> re.Pattern[str]:
+    """Translate a pattern; `/*/` also stands for one slash.
+
+    Azure's own roles need that: Managed Identity Operator is granted
+    `userAssignedIdentities/*/assign/action` for the action `userAssignedIdentities/assign/action`.
+    """
+    text = re.escape(pattern).replace(r"/\*/", "/(?:.*/)?").replace(r"\*", ".*")
+    return re.compile(text, re.IGNORECASE)

@@ -1,0 +1,27 @@
+"""What a datastore's secrets are: none, because the workspace's datastores are identity-based.
+
+The datastores themselves are resources and live in `local/arm/`.
+"""
+
+from typing import Any
+
+from local.ml.workspace import PATH, bad_request, not_found
+from local.operations import Call, operation
+
+
+@operation(
+    "POST",
+    f"{PATH}/datastores/{{datastore}}/listSecrets",
+    action="Microsoft.MachineLearningServices/workspaces/datastores/listsecrets/action",
+    note="identity-based datastores hold no secret: clients use their own token",
+)
+def list_secrets(call: Call) -> dict[str, Any]:
+    """Give the secrets of a datastore."""
+    id = call.path.rpartition("/")[0]
+    document = call.world.state.get(id)
+    if document is None:
+        raise not_found(id)
+    kind = (document["properties"].get("credentials") or {}).get("credentialsType", "None")
+    if kind != "None":
+        raise bad_request(f"The datastore's credentials of type {kind} are not played here.")
+    return {"secretsType": "None"}

@@ -1,0 +1,1 @@
+"""The blob service: containers and block blobs, as plain files on disk."""

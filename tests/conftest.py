@@ -1,0 +1,33 @@
+"""What several test folders share."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from core.home import environments
+from local.process import LocalAzure, start, stop
+
+
+@pytest.fixture(scope="session")
+def azure_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the session's local Azure."""
+    return tmp_path_factory.mktemp("azure") / "local"
+
+
+@pytest.fixture(scope="session")
+def local_azure(azure_folder: Path) -> Iterator[LocalAzure]:
+    """A local Azure that this process and its children are pointed at until the session ends.
+
+    All tests of the session share it: give every resource group a name of its own.
+    """
+    before = dict(os.environ)
+    azure = start(azure_folder, environments=environments())
+    os.environ.update(azure.environment)
+    try:
+        yield azure
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+        stop(azure_folder)

@@ -1,0 +1,41 @@
+"""One workspace, shared by the session's tests."""
+
+import os
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from azure.identity import DefaultAzureCredential
+from azure_group import API, Group
+from ml_stack import Stack, make_stack
+
+from core.cloud import Arm
+from local.process import LocalAzure
+
+
+@pytest.fixture(scope="session")
+def stack(local_azure: LocalAzure, azure_folder: Path) -> Iterator[Stack]:
+    """The stack, as the Pulumi program would make it, in a few requests."""
+    credential = DefaultAzureCredential()
+    arm = Arm(credential)
+    subscription = os.environ["AZURE_SUBSCRIPTION_ID"]
+    id = f"/subscriptions/{subscription}/resourceGroups/g-machine-learning"
+    arm.put(id, API, {"location": "eastus2"})
+    group = Group(arm, id)
+    yield make_stack(group, azure_folder, credential)
+    arm.delete(id, API)
+
+
+@pytest.fixture
+def code(tmp_path: Path) -> Callable[..., Path]:
+    """Write files of a code folder and give the folder."""
+
+    def write(**files: str) -> Path:
+        folder = tmp_path / "code"
+        folder.mkdir(exist_ok=True)
+        for name, text in files.items():
+            (folder / f"{name}.py").write_text(textwrap.dedent(text))
+        return folder
+
+    return write

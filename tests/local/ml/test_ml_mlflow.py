@@ -1,0 +1,82 @@
+"""MLflow tracking through mlflow's own client, as a job uses it."""
+
+import math
+import uuid
+from typing import Any
+
+import pytest
+from ml_stack import Stack
+
+
+@pytest.fixture
+def client(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Any:
+    from mlflow.tracking import MlflowClient
+
+    token = stack.ml._credential.get_token("https://ml.azure.com/.default").token
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", token)
+    return MlflowClient(f"https://eastus2.api.azureml.ms/mlflow/v2.0{stack.workspace['id']}")
+
+
+def test_what_a_run_logs_is_read_back(client: Any) -> None:
+    from mlflow.entities import Metric, Param, RunTag
+
+    name = f"experiment-{uuid.uuid4().hex[:6]}"
+    experiment = client.create_experiment(name)
+    assert client.get_experiment_by_name(name).experiment_id == experiment
+    assert client.get_experiment_by_name(f"{name}-not") is None
+    run = client.create_run(experiment, run_name="first").info.run_id
+    values = [Metric("loss", 3.0 - step, 1000 + step, step) for step in range(3)]
+    client.log_batch(run, values, [Param("rate", "0.1")], [RunTag("kind", "test")])
+    client.log_metric(run, "odd", math.nan)
+    client.set_tag(run, "more", "yes")
+    client.set_terminated(run)
+
+    data = client.get_run(run).data
+    assert data.metrics["loss"] == 1.0 and math.isnan(data.metrics["odd"])
+    assert data.params == {"rate": "0.1"}
+    assert (data.tags["kind"], data.tags["more"]) == ("test", "yes")
+    assert [(m.step, m.value) for m in client.get_metric_history(run, "loss")] == [
+        (0, 3.0),
+        (1, 2.0),
+        (2, 1.0),
+    ]
+    assert client.get_run(run).info.status == "FINISHED"
+
+
+def test_runs_are_found_by_what_they_logged(client: Any) -> None:
+    experiment = client.create_experiment(f"search-{uuid.uuid4().hex[:6]}")
+    runs = [client.create_run(experiment).info.run_id for _ in range(3)]
+    for number, run in enumerate(runs):
+        client.log_metric(run, "loss", number)
+        client.log_param(run, "which", f"r{number}")
+    found = client.search_runs([experiment], "metrics.loss >= 1 and params.which != 'r2'")
+    assert [run.info.run_id for run in found] == [runs[1]]
+    client.delete_run(runs[1])
+    assert {run.info.run_id for run in client.search_runs([experiment])} == {runs[0], runs[2]}
+
+
+def test_a_parameter_does_not_change_and_a_run_must_be_there(client: Any) -> None:
+    from mlflow.exceptions import MlflowException
+
+    run = client.create_run(client.create_experiment(f"e-{uuid.uuid4().hex[:6]}")).info.run_id
+    client.log_param(run, "rate", "1")
+    with pytest.raises(MlflowException, match="already logged"):
+        client.log_param(run, "rate", "2")
+    with pytest.raises(MlflowException, match="no run with the id"):
+        client.log_metric("nothing", "loss", 1.0)
+
+
+def test_the_fluent_api_logs_to_the_same_place(stack: Stack, client: Any) -> None:
+    import mlflow
+
+    before = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(client.tracking_uri)
+    try:
+        mlflow.set_experiment(f"fluent-{uuid.uuid4().hex[:6]}")
+        with mlflow.start_run() as run:
+            mlflow.log_params({"a": 1})
+            mlflow.log_metrics({"loss": 0.5}, step=2)
+    finally:
+        mlflow.set_tracking_uri(before)
+    read = stack.tracking(f"runs/get?run_id={run.info.run_id}")["run"]
+    assert read["data"]["metrics"][0]["value"] == 0.5

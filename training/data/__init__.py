@@ -1,0 +1,1 @@
+"""Training data: a JSONL file of chats, checked, split and found."""

@@ -1,0 +1,79 @@
+"""The result: plain weights, tokenizer and the model's own template, with a manifest of both."""
+
+import hashlib
+import importlib.metadata
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+from peft import PeftModel
+from template_fingerprint import SPECIAL_TOKENS, template_fingerprint
+from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from device import Device
+from recipe_file import Recipe
+
+log = logging.getLogger("job")
+
+MANIFEST = "tunestack.json"
+PACKAGES = ("torch", "transformers", "trl", "peft", "datasets", "accelerate", "tokenizers")
+
+
+def merged(model: PreTrainedModel | PeftModel) -> PreTrainedModel:
+    """Work the adapters into the weights, so that whoever serves the model needs no PEFT."""
+    return model.merge_and_unload() if isinstance(model, PeftModel) else model
+
+
+def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    """Write the model as safetensors, with its tokenizer and its own chat template."""
+    folder.mkdir(parents=True, exist_ok=True)
+    model.config.use_cache = True
+    model.save_pretrained(folder)
+    tokenizer.padding_side = "left"  # for answering; training pads by itself
+    tokenizer.save_pretrained(folder)
+
+
+def write_manifest(
+    folder: Path,
+    recipe: Recipe,
+    device: Device,
+    data_sha256: dict[str, str],
+    figures: dict[str, Any],
+) -> dict[str, Any]:
+    """Write down what the saved model is and came from; serving compares the fingerprint."""
+    manifest = {
+        "fingerprint": saved_fingerprint(folder),
+        "recipe": recipe.name,
+        "base": recipe.base.id,
+        "base_revision": recipe.base.revision,
+        "method": recipe.method,
+        "data_sha256": data_sha256,
+        "dtype": device.dtype_name,
+        "steps": figures["steps"],
+        "train_loss": figures["train_loss"],
+        "eval_loss": figures["eval_loss_after"],
+        "settings": recipe.as_dict(),
+        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "files_sha256": {
+            path.name: file_sha256(path)
+            for path in sorted(folder.iterdir())
+            if path.is_file() and path.name != MANIFEST
+        },
+    }
+    text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
+    (folder / MANIFEST).write_text(text, encoding="utf-8")
+    return manifest
+
+
+def saved_fingerprint(folder: Path) -> str:
+    """Compute the fingerprint from the files, as the endpoint will see them."""
+    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    tokens = {name: getattr(tokenizer, name) for name in SPECIAL_TOKENS}
+    return template_fingerprint(tokenizer.chat_template, tokens)
+
+
+def file_sha256(path: Path) -> str:
+    """Hash a file without reading it whole into memory."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

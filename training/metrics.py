@@ -1,0 +1,92 @@
+"""What a job tracked with MLflow, and why it failed, read back over Azure ML's REST API.
+
+Plain requests: the mlflow package alone would weigh more than all other dependencies.
+"""
+
+from typing import Any
+
+from core.cloud import ML_SCOPE, Cloud, operation
+from core.errors import CloudError
+from core.refs import StackOutputs
+
+Point = tuple[int, float]
+
+
+def job_metrics(cloud: Cloud, outputs: StackOutputs, job: str) -> dict[str, float]:
+    """Give the last value of each metric that a job has tracked; empty before the first."""
+    found = Tracking(cloud, outputs).get("runs/get", run_id=job)
+    metrics = ((found or {}).get("run") or {}).get("data", {}).get("metrics") or []
+    return {str(metric["key"]): float(metric["value"]) for metric in metrics}
+
+
+def metric_history(cloud: Cloud, outputs: StackOutputs, job: str, metric: str) -> list[Point]:
+    """Give a metric's curve as (step, value), in the order of steps."""
+    tracking = Tracking(cloud, outputs)
+    points: list[Point] = []
+    page = ""
+    while True:
+        found = tracking.get(
+            "metrics/get-history", run_id=job, metric_key=metric, max_results=1000, page_token=page
+        )
+        points += [
+            (int(point.get("step", 0)), float(point["value"]))
+            for point in (found or {}).get("metrics") or []
+        ]
+        page = (found or {}).get("next_page_token") or ""
+        if not page:
+            return sorted(points, key=lambda point: point[0])
+
+
+def failure_reason(cloud: Cloud, outputs: StackOutputs, job: str) -> str:
+    """Give the error that Azure ML noted for a run; empty where there is none."""
+    found = Tracking(cloud, outputs).history(f"runs/{job}/details")
+    error = ((found or {}).get("error") or {}).get("error") or {}
+    return ": ".join(part for part in (error.get("code"), error.get("message")) if part)
+
+
+class Tracking:
+    """The workspace's run history and MLflow service."""
+
+    def __init__(self, cloud: Cloud, outputs: StackOutputs) -> None:
+        from azure.core import PipelineClient
+        from azure.core.pipeline.policies import BearerTokenCredentialPolicy, RetryPolicy
+
+        self._workspace = (
+            f"/subscriptions/{outputs.subscription_id}/resourceGroups/{outputs.resource_group}"
+            f"/providers/Microsoft.MachineLearningServices/workspaces/{outputs.workspace}"
+        )
+        self._client: Any = PipelineClient(
+            "https://ml.azure.com",
+            policies=[RetryPolicy(), BearerTokenCredentialPolicy(cloud.credential, ML_SCOPE)],
+        )
+        self._host = self._discover(cloud, outputs)
+
+    def get(self, route: str, **parameters: Any) -> dict[str, Any] | None:
+        """Call an MLflow route; None where it knows no such run or metric."""
+        url = f"{self._host}/mlflow/v2.0{self._workspace}/api/2.0/mlflow/{route}"
+        return self._read(url, {key: value for key, value in parameters.items() if value != ""})
+
+    def history(self, route: str) -> dict[str, Any] | None:
+        """Call a run history route."""
+        return self._read(f"{self._host}/history/v1.0{self._workspace}/{route}", {})
+
+    def _discover(self, cloud: Cloud, outputs: StackOutputs) -> str:
+        with operation("read the workspace"):
+            workspace = cloud.workspace(outputs).workspaces.get(outputs.workspace)
+        found = self._read(str(workspace.discovery_url), {})
+        if not found or not found.get("api"):
+            raise CloudError(f"The workspace {outputs.workspace} names no API host.")
+        return str(found["api"]).rstrip("/")
+
+    def _read(self, url: str, parameters: dict[str, Any]) -> dict[str, Any] | None:
+        from azure.core.exceptions import HttpResponseError
+        from azure.core.rest import HttpRequest
+
+        with operation("read the job's run"):
+            answer = self._client.send_request(HttpRequest("GET", url, params=parameters))
+            answer.read()
+            if answer.status_code == 404:
+                return None
+            if answer.status_code >= 400:
+                raise HttpResponseError(response=answer)
+        return dict(answer.json())

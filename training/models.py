@@ -1,0 +1,134 @@
+"""Registered models: made from a job's output once, and known by what went into them."""
+
+import json
+from typing import Any
+
+from core.cloud import Cloud, operation
+from core.errors import UserError
+from core.refs import ModelRef, StackOutputs
+from training.artifacts import output_folder
+from training.jobs import find_job
+from training.submission import EXPERIMENT, job_ref
+
+MANIFEST = "tunestack.json"
+FROM_JOB = ("recipe", "method", "base", "base_revision", "data_sha256", "validation_sha256")
+
+
+def register(cloud: Cloud, outputs: StackOutputs, job_name: str) -> ModelRef:
+    """Register what a completed job made; the second time, give the same version.
+
+    Raises:
+        UserError: the job has not completed, is no training job, or left no model.
+    """
+    from azure.ai.ml.entities import Model
+
+    job = find_job(cloud, outputs, job_name)
+    tags = dict(job.tags or {})
+    if "model_name" not in tags:
+        raise UserError(f"{job_name} is no training job of tunestack.", hint="tunestack jobs list")
+    status = job_ref(job).status
+    if status != "Completed":
+        raise UserError(
+            f"The job {job_name} is {status}; a model is registered from a completed one.",
+            hint=f"tunestack jobs logs {job_name} --follow",
+        )
+    known = _made_by(cloud, outputs, tags["model_name"], job_name)
+    if known:
+        return known
+    manifest = read_manifest(cloud, outputs, job)
+    with operation(f"register the model {tags['model_name']}"):
+        made = cloud.workspace(outputs).models.create_or_update(
+            Model(
+                name=tags["model_name"],
+                path=f"azureml://jobs/{job_name}/outputs/model",
+                type="custom_model",
+                description=f"Tuned by {EXPERIMENT}, job {job_name}",
+                tags=model_tags(job_name, tags, manifest),
+            )
+        )
+    return ModelRef(name=str(made.name), version=str(made.version))
+
+
+def read_manifest(cloud: Cloud, outputs: StackOutputs, job: Any) -> dict[str, Any]:
+    """Read the manifest that the training program wrote beside the weights.
+
+    Raises:
+        UserError: there is none.
+    """
+    content = output_folder(cloud, outputs, job, "model").read(MANIFEST)
+    if content is None:
+        raise UserError(
+            f"The job {job.name} left no model ({MANIFEST} is missing).",
+            hint=f"tunestack jobs logs {job.name}",
+        )
+    return dict(json.loads(content))
+
+
+def model_tags(job_name: str, job_tags: dict[str, str], manifest: dict[str, Any]) -> dict[str, str]:
+    """Give a model's tags: the job, what went in, and what the training program found."""
+    tags = {key: job_tags[key] for key in FROM_JOB if key in job_tags}
+    tags |= {"experiment": EXPERIMENT, "job": job_name}
+    for key in ("fingerprint", "base_revision", "steps", "train_loss", "eval_loss"):
+        if manifest.get(key) not in (None, ""):
+            tags[key] = _short(manifest[key])
+    return tags
+
+
+def list_models(cloud: Cloud, outputs: StackOutputs, name: str = "") -> list[dict[str, Any]]:
+    """List every version of the models that tunestack registered, newest first."""
+    from azure.core.exceptions import ResourceNotFoundError
+
+    models = cloud.workspace(outputs).models
+    with operation("list the models"):
+        try:
+            names = [name] if name else sorted({str(model.name) for model in models.list()})
+            versions = [model for each in names for model in models.list(name=each)]
+        except ResourceNotFoundError:
+            versions = []
+    ours = [model for model in versions if (model.tags or {}).get("experiment") == EXPERIMENT]
+    return sorted((describe_model(model) for model in ours), key=_by_time, reverse=True)
+
+
+def find_model(cloud: Cloud, outputs: StackOutputs, wanted: ModelRef) -> dict[str, Any]:
+    """Read a registered model; without a version, the newest.
+
+    Raises:
+        UserError: there is none; names the command that lists them.
+    """
+    found = [
+        model
+        for model in list_models(cloud, outputs, wanted.name)
+        if not wanted.version or model["version"] == wanted.version
+    ]
+    if not found:
+        raise UserError(
+            f"There is no model {wanted}.".replace(":.", "."), hint="tunestack models list"
+        )
+    return found[0]
+
+
+def describe_model(model: Any) -> dict[str, Any]:
+    """Give what is worth showing of a model, JSON-ready."""
+    created = getattr(model.creation_context, "created_at", None)
+    return {
+        "name": str(model.name),
+        "version": str(model.version),
+        "created": created.isoformat(timespec="seconds") if created else "",
+        "path": str(model.path or ""),
+        "tags": dict(model.tags or {}),
+    }
+
+
+def _made_by(cloud: Cloud, outputs: StackOutputs, name: str, job: str) -> ModelRef | None:
+    for model in list_models(cloud, outputs, name):
+        if model["tags"].get("job") == job:
+            return ModelRef(name=name, version=model["version"])
+    return None
+
+
+def _by_time(model: dict[str, Any]) -> tuple[str, int]:
+    return model["created"], int(model["version"]) if model["version"].isdigit() else 0
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else str(value)

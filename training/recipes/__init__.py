@@ -1,0 +1,144 @@
+"""Recipes as files: find one by name or path, apply `--set`, check it whole.
+
+What a recipe may say is `core.recipe`; this module reads YAML and lists every finding at once.
+"""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from core.errors import SettingsError
+from core.recipe import Recipe
+from core.settings import findings
+
+FOLDER = Path(__file__).resolve().parent
+
+
+def recipe_names() -> list[str]:
+    """List the recipes that come with the program."""
+    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+
+def load_recipe(name_or_path: str, overrides: Iterable[str] = ()) -> Recipe:
+    """Read a recipe, apply overrides such as `training.epochs=2` and check the result.
+
+    A text with a slash or a .yaml ending is a path; anything else names a recipe of ours.
+
+    Raises:
+        SettingsError: no such recipe, no YAML, or findings, each as `path: reason`.
+    """
+    path = _find(name_or_path)
+    reasons: list[str] = []
+    document = _read(path)
+    for override in overrides:
+        _override(document, override, reasons)
+    recipe = _checked(document, reasons)
+    if reasons or recipe is None:
+        raise SettingsError("\n".join(reasons), hint=f"In {path}; nothing was sent.")
+    return recipe
+
+
+def _find(name_or_path: str) -> Path:
+    if "/" in name_or_path or name_or_path.endswith((".yaml", ".yml")):
+        path = Path(name_or_path).expanduser()
+        if not path.is_file():
+            raise SettingsError(f"There is no recipe file {path}.")
+        return path
+    if name_or_path not in recipe_names():
+        raise SettingsError(
+            f"There is no recipe {name_or_path!r}.{_nearest(name_or_path, recipe_names())}",
+            hint=f"Recipes: {', '.join(recipe_names())}; or give a path to your own .yaml.",
+        )
+    return FOLDER / f"{name_or_path}.yaml"
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """Refuses a key given twice, where YAML would quietly keep the last one."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if isinstance(key, str) and key in seen:
+                raise yaml.MarkedYAMLError(
+                    problem=f"{key!r} is given twice", problem_mark=key_node.start_mark
+                )
+            seen.add(str(key))
+        return super().construct_mapping(node, deep)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        document = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path}: not UTF-8 text: {error.reason}") from error
+    except OSError as error:
+        raise SettingsError(f"{path}: {error.strerror}") from error
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 0
+        raise SettingsError(f"{path}, line {line}: {error.problem}") from error
+    except yaml.YAMLError as error:
+        raise SettingsError(f"{path}: {error}") from error
+    if not isinstance(document, dict):
+        raise SettingsError(f"{path}: a recipe is a mapping of keys, not {_kind(document)}")
+    return document
+
+
+def _override(document: dict[str, Any], text: str, reasons: list[str]) -> None:
+    """Put one `path=value` into the document; the value is read as YAML."""
+    path, equals, value = text.partition("=")
+    keys = path.strip().split(".")
+    if not equals or not all(keys):
+        reasons.append(f"--set {text}: not `path=value`; for example training.epochs=2")
+        return
+    try:
+        parsed = yaml.safe_load(value)
+    except yaml.YAMLError:
+        reasons.append(f"--set {text}: the value is not YAML")
+        return
+    place = document
+    for key in keys[:-1]:
+        inner = place.setdefault(key, {})
+        if not isinstance(inner, dict):
+            reasons.append(f"--set {text}: {key} has no parts")
+            return
+        place = inner
+    place[keys[-1]] = parsed
+
+
+def _checked(document: Mapping[str, Any], reasons: list[str]) -> Recipe | None:
+    try:
+        return Recipe.model_validate(document)
+    except ValidationError as error:
+        lines = findings(error).splitlines()
+        meant = [_suggestion(item["type"], item["loc"]) for item in error.errors()]
+        if len(meant) == len(lines):
+            lines = [line + suggestion for line, suggestion in zip(lines, meant, strict=True)]
+        reasons.extend(lines)
+        return None
+
+
+def _suggestion(kind: str, path: tuple[int | str, ...]) -> str:
+    """Say which key was probably meant, where the finding is an unknown key."""
+    if kind != "extra_forbidden":
+        return ""
+    part: type[BaseModel] = Recipe
+    for key in path[:-1]:
+        inner = part.model_fields[str(key)].annotation if key in part.model_fields else None
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return ""
+        part = inner
+    return _nearest(str(path[-1]), part.model_fields)
+
+
+def _nearest(word: str, choices: Iterable[str]) -> str:
+    near = difflib.get_close_matches(word, list(choices), n=1, cutoff=0.6)
+    return f" Did you mean {near[0]}?" if near else ""
+
+
+def _kind(value: Any) -> str:
+    return "an empty file" if value is None else f"a {type(value).__name__}"
