@@ -93,10 +93,19 @@ def split(file: Path, folder: Path | None, share: float, seed: int, as_json: boo
 
 
 def check_files(files: tuple[Path, ...]) -> list[Report]:
-    """Check a training file and its validation files, leaks between them included."""
-    reports = [
-        check_file(file, fewest=1 if number else FEWEST) for number, file in enumerate(files)
-    ]
+    """Check a training file and its validation files, leaks between them included.
+
+    Raises:
+        SettingsError: names every file that cannot be read.
+    """
+    reports, unreadable = [], []
+    for number, file in enumerate(files):
+        try:
+            reports.append(check_file(file, fewest=1 if number else FEWEST))
+        except SettingsError as error:
+            unreadable.append(str(error))
+    if unreadable:
+        raise SettingsError("\n".join(unreadable))
     for validation in reports[1:]:
         validation.findings += leaks(reports[0], validation)
     return reports

@@ -118,4 +118,4 @@ def _print_job(job: dict[str, Any]) -> None:
     rows += sorted(job["tags"].items())
     rows += [(key, f"{value:.4g}") for key, value in sorted(job["metrics"].items())]
     rows += [("error", job["error"])] if job["error"] else []
-    table("", ["", ""], [row for row in rows if row[1]])
+    table("", ["", "value"], [row for row in rows if row[1]])

@@ -54,7 +54,7 @@ def show_command(model: str, stack: str, as_json: bool) -> None:
         found = training_models.find_model(session.cloud, session.outputs, ModelRef.parse(model))
     rows = [(key, found[key]) for key in ("name", "version", "created", "path")]
     rows += sorted(found["tags"].items())
-    show(found, as_json, lambda: table("", ["", ""], rows))
+    show(found, as_json, lambda: table("", ["", "value"], rows))
 
 
 @models.command()
@@ -113,8 +113,8 @@ def _print_comparison(model: str, comparison: Comparison, rows: int) -> None:
         say(f"and {left} more questions: --rows {len(comparison.rows)}")
     base, tuned = comparison.base, comparison.tuned
     table(
-        f"{model}, {tuned.answers} held-out questions",
-        ["", "base", "tuned"],
+        "",
+        [f"{model}, {tuned.answers} held-out questions", "base", "tuned"],
         [(label, getattr(base, key), getattr(tuned, key)) for label, key in COUNTED],
     )
 

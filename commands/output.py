@@ -22,7 +22,7 @@ def console() -> "Console":
 
 def say(text: str) -> None:
     """Print a line of progress to stderr (rich markup)."""
-    console().print(text)
+    console().print(text, soft_wrap=True)
 
 
 def show(document: Any, as_json: bool, render: Callable[[], None]) -> None:

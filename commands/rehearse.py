@@ -1,24 +1,30 @@
 """`tunestack rehearse`: the sum of the single commands, told step by step.
 
 Every step is a command line that a person can type, run through the same entry. What it would
-cost on Azure stands beside it; the time it took here stands at the end.
+cost on Azure stands beside it; the time that it took here stands at the end.
 """
 
+import shlex
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import click
 
-from commands.output import console, say
+from commands.options import yes_option
+from commands.output import confirm, say
 from commands.session import REHEARSAL
+from core.catalog import vm_size
 from core.errors import UserError
 from core.home import home
+from core.settings import Settings
+
+Run = Callable[[Sequence[str]], int]
 
 
 @dataclass(frozen=True)
 class Step:
-    """One command of the rehearsal, what it does and what it would cost on Azure."""
+    """One command of the rehearsal, what it does and what it would mean on Azure."""
 
     title: str
     command: tuple[str, ...]
@@ -26,28 +32,21 @@ class Step:
     on_azure: str
 
 
-@dataclass(frozen=True)
-class Timing:
-    """How long a step took."""
-
-    title: str
-    seconds: float
-
-
 def steps(recipe: str, question: str) -> list[Step]:
-    """List the rehearsal's steps; `recipe` is what the training step tunes."""
-    data = str(home() / "rehearsal" / "data")
-    train, heldout = f"{data}/sample/train.jsonl", f"{data}/sample/validation.jsonl"
+    """List the rehearsal's steps up to the chat; `recipe` is what the training step tunes."""
+    folder = home() / "rehearsal"
+    train, heldout = (str(folder / "sample" / f"{part}.jsonl") for part in ("train", "validation"))
+    hourly = _hourly()
     return [
         Step(
             "The stack",
             ("up", "--stack", REHEARSAL, "--yes"),
-            "The Pulumi program declares workspace, storage, identities, grants and cluster.",
-            "about 8 minutes; a few dollars a month while it stands, the cluster at 0 nodes",
+            "The Pulumi program makes workspace, storage, identities, grants and cluster.",
+            "some minutes; it stands for cents a day, the cluster at no node",
         ),
         Step(
             "The data",
-            ("data", "get", "sample", "--folder", data),
+            ("data", "get", "sample", "--folder", str(folder)),
             "A travel assistant with one hard rule: no hotels, flights, rental cars, restaurants.",
             "free",
         ),
@@ -59,22 +58,24 @@ def steps(recipe: str, question: str) -> list[Step]:
         ),
         Step(
             "The training",
-            ("train", "--stack", REHEARSAL, "--recipe", recipe, "--train-file", train,
-             "--eval-file", heldout, "--yes"),
+            (
+                *("train", "--stack", REHEARSAL, "--recipe", recipe, "--yes"),
+                *("--train-file", train, "--eval-file", heldout),
+            ),
             "Uploads data and code, submits an Azure ML job, follows it, registers the model.",
-            "Phi-3.5-mini on Standard_NC24ads_A100_v4: $3.67 an hour while the job runs",
+            f"a node starts in about 5 minutes; {hourly} while the job runs",
         ),
         Step(
             "The comparison",
             ("models", "compare", "--stack", REHEARSAL),
-            "Held-out questions, answered by the base and by the tuned model in the same job.",
+            "Held-out questions, answered by the base and by the tuned model in that job.",
             "free",
         ),
         Step(
             "The endpoint",
             ("deploy", "--stack", REHEARSAL, "--yes"),
-            "An online endpoint with its own identity; traffic moves when it has answered.",
-            "about 10 minutes; $3.67 an hour until it is deleted",
+            "An online endpoint with an identity of its own; traffic moves when it has answered.",
+            f"about 10 minutes; {hourly} until it is deleted",
         ),
         Step(
             "The chat",
@@ -82,45 +83,52 @@ def steps(recipe: str, question: str) -> list[Step]:
             "The endpoint answers through the model's own chat template.",
             "free beside the endpoint",
         ),
-    ]  # fmt: skip
+    ]
 
 
 TEARDOWN = Step(
     "The teardown",
     ("destroy", "--stack", REHEARSAL, "--yes"),
     "Endpoint, cluster, grants, workspace, group: all of it, then a look for what is left.",
-    "about 5 minutes; afterwards nothing costs",
+    "some minutes; afterwards nothing costs",
 )
 
 
 @click.command()
 @click.option("--recipe", default="rehearsal", show_default=True, help="What to tune.")
 @click.option(
-    "--question", default="Can you recommend a cheap hotel in Lisbon?", show_default=True,
+    "--question",
+    default="Can you recommend a cheap hotel in Lisbon?",
+    show_default=True,
     help="What to ask the tuned model at the end.",
-)  # fmt: skip
+)
 @click.option("--keep", is_flag=True, help="Leave the stack and the endpoint standing.")
+@yes_option
 @click.pass_context
-def rehearse(context: click.Context, recipe: str, question: str, keep: bool) -> None:
+def rehearse(context: click.Context, recipe: str, question: str, keep: bool, yes: bool) -> None:
     """Go the whole way here: stack, data, training, endpoint, chat, teardown."""
-    _introduce()
+    if (home() / "stacks" / f"{REHEARSAL}.json").exists() and not keep:
+        confirm(f"The stack {REHEARSAL} stands; use it, and take it down at the end?", yes=yes)
+    say(
+        "[bold]A rehearsal[/bold]: every step is a real command against an Azure on this machine."
+        "\nNo account, no bill. With another --stack the same commands do it on Azure."
+    )
     run = _runner(context)
-    timings = []
-    for number, step in enumerate(steps(recipe, question) + ([] if keep else [TEARDOWN]), start=1):
-        timings.append(_perform(number, step, run))
+    todo = steps(recipe, question) + ([] if keep else [TEARDOWN])
+    times = [(step.title, _perform(number, step, run)) for number, step in enumerate(todo, 1)]
     if not keep:
         _stop_local()
-    _conclude(timings, keep)
+    _conclude(times, keep)
 
 
-def _introduce() -> None:
-    say(
-        "[bold]A rehearsal[/bold]: every step below is a real command against an Azure on this"
-        " machine.\nNo account, no bill. With another --stack the same commands do it on Azure."
-    )
+def _hourly() -> str:
+    size = Settings().cluster_vm_size
+    known = vm_size(size)
+    price = known.price_per_hour if known else None
+    return f"{size}, ${price:.2f} an hour" if price else size
 
 
-def _runner(context: click.Context) -> Callable[[Sequence[str]], int]:
+def _runner(context: click.Context) -> Run:
     root = context.find_root().command
 
     def run(command: Sequence[str]) -> int:
@@ -130,12 +138,10 @@ def _runner(context: click.Context) -> Callable[[Sequence[str]], int]:
     return run
 
 
-def _perform(number: int, step: Step, run: Callable[[Sequence[str]], int]) -> Timing:
+def _perform(number: int, step: Step, run: Run) -> float:
     say(f"\n[bold cyan]{number}. {step.title}[/bold cyan]  {step.story}")
-    say(f"   [dim]On Azure: {step.on_azure}[/dim]")
-    console().print(
-        "   $ tunestack " + " ".join(_quoted(step.command)), markup=False, style="green"
-    )
+    say(f"   [dim]On Azure: {step.on_azure}.[/dim]")
+    say(f"   [green]$ tunestack {shlex.join(step.command)}[/green]")
     begin = time.perf_counter()
     code = run(step.command)
     if code:
@@ -143,11 +149,7 @@ def _perform(number: int, step: Step, run: Callable[[Sequence[str]], int]) -> Ti
             f"The rehearsal stopped at step {number} ({step.title}), exit code {code}.",
             hint="Look around: tunestack status; take it down: tunestack destroy --yes",
         )
-    return Timing(step.title, time.perf_counter() - begin)
-
-
-def _quoted(command: Sequence[str]) -> list[str]:
-    return [f'"{word}"' if " " in word else word for word in command]
+    return time.perf_counter() - begin
 
 
 def _stop_local() -> None:
@@ -156,13 +158,12 @@ def _stop_local() -> None:
     stop(home() / "local")
 
 
-def _conclude(timings: list[Timing], keep: bool) -> None:
-    total = sum(timing.seconds for timing in timings)
+def _conclude(times: list[tuple[str, float]], keep: bool) -> None:
+    together = sum(seconds for _, seconds in times)
     say("\n[bold]Where the time went[/bold]")
-    for timing in timings:
-        share = timing.seconds / total
-        say(f"   {timing.title:<16}{timing.seconds:7.1f} s  {'█' * round(30 * share)}")
-    say(f"   {'Together':<16}{total:7.1f} s")
+    for title, seconds in times:
+        say(f"   {title:<16}{seconds:7.1f} s  {'█' * round(30 * seconds / together)}")
+    say(f"   {'Together':<16}{together:7.1f} s")
     if keep:
         say("\nEverything stands. Talk to it: tunestack chat; take it down: tunestack destroy")
     else:

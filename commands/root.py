@@ -40,7 +40,7 @@ class Root(click.Group):
         except UserError as error:
             _report(error)
             ctx.exit(error.exit_code)
-        except (click.exceptions.Exit, click.ClickException, click.Abort):
+        except (click.exceptions.Exit, click.ClickException, click.Abort, BrokenPipeError):
             raise
         except KeyboardInterrupt:
             click.echo("\nInterrupted. What was submitted goes on: tunestack status", err=True)

@@ -23,7 +23,8 @@ class Source:
 GPU_PRICES = Source(
     "retail list as collected in public, November 2026", "eastus", date(2026, 11, 9)
 )
-LIST_PRICES = Source("published list price, not looked up again", "eastus", date(2026, 6, 19))
+CPU_PRICES = Source("as several public projects quote the list", "eastus", date(2026, 11, 21))
+REGISTRY_PRICES = Source("published guide to the price list", "eastus", date(2026, 6, 19))
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def _h100(name: str, vcpus: int, memory: int, gpus: int, price: float, each: int
 
 
 def _cpu(name: str, vcpus: int, memory: int, price: float) -> VmSize:
-    return VmSize(name, vcpus, memory, price, LIST_PRICES)
+    return VmSize(name, vcpus, memory, price, CPU_PRICES)
 
 
 def _v100(name: str, vcpus: int, memory: int, gpus: int) -> VmSize:
@@ -69,8 +70,8 @@ VM_SIZES = (
     _h100("Standard_NC40ads_H100_v5", 40, 320, 1, 6.98, 94),
     _h100("Standard_NC80adis_H100_v5", 80, 640, 2, 17.64, 94),
     _h100("Standard_ND96isr_H100_v5", 96, 1900, 8, 98.32, 80),
-    VmSize("Standard_NC4as_T4_v3", 4, 28, 0.526, LIST_PRICES, "T4", 1, 16),
-    VmSize("Standard_NC16as_T4_v3", 16, 110, 1.204, LIST_PRICES, "T4", 1, 16),
+    VmSize("Standard_NC4as_T4_v3", 4, 28, 0.526, CPU_PRICES, "T4", 1, 16),
+    VmSize("Standard_NC16as_T4_v3", 16, 110, 1.204, CPU_PRICES, "T4", 1, 16),
     _cpu("Standard_E4s_v3", 4, 32, 0.252),
     _cpu("Standard_E8s_v3", 8, 64, 0.504),
     _cpu("Standard_E16s_v3", 16, 128, 1.008),

@@ -7,7 +7,6 @@ it sets the proxy, the CA bundle and the credential's environment before a sessi
 import base64
 import json
 import logging
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -97,6 +96,8 @@ class Cloud:
         """Take the credential that the environment, the Azure CLI or a managed identity offers."""
         from azure.identity import DefaultAzureCredential
 
+        # It warns at length about every way that it tried; `NotSignedIn` says what to do.
+        logging.getLogger("azure.identity").setLevel(logging.ERROR)
         return cls(subscription_id, DefaultAzureCredential())
 
     @cached_property
@@ -131,7 +132,7 @@ class Cloud:
                 outputs.resource_group,
                 outputs.workspace,
                 enable_telemetry=False,
-                show_progress=sys.stderr.isatty(),
+                show_progress=False,
             )
         return self._workspaces[outputs.workspace]
 

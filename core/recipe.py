@@ -48,7 +48,9 @@ class Lora(Part):
     dropout: float = Field(0.0, ge=0, lt=1)
     target_modules: list[str] | Literal["all-linear"] = "all-linear"
     layers: int = Field(
-        0, ge=0, description="Adapt the last so many layers; 0: all. Fewer cost less time and memory."
+        0,
+        ge=0,
+        description="Adapt the last so many layers; 0: all. Fewer cost less time and memory.",
     )
 
 

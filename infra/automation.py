@@ -65,21 +65,26 @@ class Automation:
 
     def plan(self) -> Plan:
         """Preview with Pulumi; where it is missing, by reading Azure."""
-        site, note = self._site, ""
-        if has_pulumi():
-            watch = Watch(lambda event: None)
-            with translated("plan", site.stack, watch):
-                self._open().preview(on_event=watch, color="never", suppress_outputs=True)
-            steps = tuple(watch.steps)
-        else:
-            record, person = Record.of(site.stack), self._cloud.person()
-            steps = tuple(look(site, self._cloud.arm, person, record, PULUMI).steps)
-            note = READ_ONLY
-        return Plan(site.stack, steps, grant_rows(site), prices(site.settings), note)
+        site = self._site
+        stack = self._find() if has_pulumi() else None
+        steps = self._previewed(stack) if stack else self._read()
+        note = "" if has_pulumi() else READ_ONLY
+        return Plan(site.stack, tuple(steps), grant_rows(site), prices(site.settings), note)
+
+    def _previewed(self, stack: "Stack") -> list[Step]:
+        watch = Watch(_ignore)
+        with translated("plan", self._site.stack, watch):
+            stack.preview(on_event=watch, color="never", suppress_outputs=True)
+        return watch.steps
+
+    def _read(self) -> list[Step]:
+        """Read Azure; of a stack that Pulumi does not know yet, this is the whole plan."""
+        cloud, record = self._cloud, Record.of(self._site.stack)
+        return look(self._site, cloud.arm, cloud.person(), record, PULUMI).steps
 
     def up(self, report: Report) -> StackOutputs:
         """Run `pulumi up` with our settings."""
-        stack = self._open()
+        stack = self._open(is_new=True)
         check_person(self._site.settings, self._cloud)
         check_owner(self._site, self._cloud, PULUMI)
         watch = Watch(report)
@@ -90,8 +95,10 @@ class Automation:
     def destroy(self, report: Report) -> Receipt:
         """Run `pulumi destroy`; of a stack that never was, an empty receipt."""
         check_owner(self._site, self._cloud, PULUMI)
-        stack, watch = self._open(), Watch(report)
-        before = [item for item in self._listed(stack) if item.title]
+        stack, watch = self._find(), Watch(report)
+        if stack is None:
+            return Receipt(remains=remains(self._cloud.arm, self._site))
+        before = self._listed(stack)
         with translated("destroy", self._site.stack, watch):
             stack.destroy(on_event=watch, color="never", suppress_outputs=True)
         left = remains(self._cloud.arm, self._site)
@@ -99,28 +106,46 @@ class Automation:
 
     def outputs(self) -> StackOutputs | None:
         """Read the stack's outputs; None where `up` did not finish."""
-        watch = Watch(lambda event: None)
-        with translated("read the outputs", self._site.stack, watch):
-            found = self._open().outputs()
+        stack = self._find()
+        if stack is None:
+            return None
+        with translated("read the outputs", self._site.stack, Watch(_ignore)):
+            found = stack.outputs()
         return _outputs(found) if "workspace" in found else None
 
     def resources(self) -> Sequence[Existing]:
         """List what Pulumi's state names; Azure is not asked."""
-        return self._listed(self._open())
+        stack = self._find()
+        return self._listed(stack) if stack else ()
 
-    def _open(self) -> "Stack":
+    def _find(self) -> "Stack | None":
+        from pulumi.automation.errors import StackNotFoundError
+
+        try:
+            return self._open()
+        except CloudError as error:
+            if isinstance(error.__cause__, StackNotFoundError):
+                return None
+            raise
+
+    def _open(self, *, is_new: bool = False) -> "Stack":
+        """Select the stack; with `is_new`, make it where there is none."""
         if not has_pulumi():
             raise PrerequisiteError(
                 "The Pulumi command line is missing.",
                 hint="make engine, or https://www.pulumi.com/docs/install/",
             )
-        from pulumi.automation import LocalWorkspaceOptions, create_or_select_stack
+        from pulumi.automation import (
+            LocalWorkspaceOptions,
+            create_or_select_stack,
+            select_stack,
+        )
 
         options = LocalWorkspaceOptions(
             work_dir=str(PROJECT), env_vars=environment(self._site.settings, self._site)
         )
-        with translated("open the stack", self._site.stack, Watch(lambda event: None)):
-            return create_or_select_stack(
+        with translated("open the stack", self._site.stack, Watch(_ignore)):
+            return (create_or_select_stack if is_new else select_stack)(
                 stack_name=self._site.stack,
                 project_name=NAMESPACE,
                 program=self._program,
@@ -240,6 +265,10 @@ def translated(name: str, stack: str, watch: Watch) -> Iterator[None]:
 def _stderr(text: str) -> str:
     """Take what Pulumi wrote as its error out of the Automation API's report of a run."""
     return text.partition("stderr:")[2].strip() or text.strip()
+
+
+def _ignore(event: Event) -> None:
+    """Take no notice of progress."""
 
 
 def _change(step: Any) -> Change | None:

@@ -136,10 +136,13 @@ class Make(_Meeting):
         change = Change.CHANGED if actual is not None else Change.NEW
         self._report(_event(name, wanted, change))
         began = time.monotonic()
-        answer = self._arm.put(wanted.path, wanted.kind.api_version, wanted.body)
+        try:
+            answer = self._arm.put(wanted.path, wanted.kind.api_version, wanted.body)
+        except Exception:
+            self._report(_event(name, wanted, change, is_done=True, began=began, error="failed"))
+            raise
         self.record.keep(kept)
-        seconds = time.monotonic() - began
-        self._report(_event(name, wanted, change, is_done=True, seconds=seconds))
+        self._report(_event(name, wanted, change, is_done=True, began=began))
         return answer
 
 
@@ -182,21 +185,26 @@ def run_program(program: Program, meeting: _Meeting, stack: str) -> dict[str, An
     """
     result: dict[str, Any] = {}
     failure: list[BaseException] = []
+    is_over = threading.Event()
 
     def run() -> None:
         try:
             result.update(_run(program, meeting, stack))
         except BaseException as error:  # noqa: BLE001 — raised again by the caller's thread
             failure.append(error)
+        finally:
+            is_over.set()
 
     thread = threading.Thread(target=contextvars.Context().run, args=(run,), name="program")
     thread.start()
     try:
-        thread.join()
+        is_over.wait()
     except KeyboardInterrupt:
+        # Not by join(): interrupted once, Python 3.11 takes the thread for ended.
         meeting.stop()
-        thread.join()
+        is_over.wait()
         raise
+    thread.join()
     if meeting.failures:
         raise meeting.failures[0]
     if failure:
@@ -228,10 +236,10 @@ async def _resolved(exports: Mapping[str, Any]) -> dict[str, Any]:
 def _close(loop: asyncio.AbstractEventLoop) -> None:
     """Wait for what is under way, so that it is on record, and end what only waits."""
     loop.run_until_complete(loop.shutdown_default_executor())
-    waiting = asyncio.all_tasks(loop)
-    for task in waiting:
-        task.cancel()
-    loop.run_until_complete(asyncio.gather(*waiting, return_exceptions=True))
+    while waiting := asyncio.all_tasks(loop):
+        for task in waiting:
+            task.cancel()
+        loop.run_until_complete(asyncio.gather(*waiting, return_exceptions=True))
     asyncio.set_event_loop(None)
     loop.close()
 
@@ -257,6 +265,14 @@ def display_name(name: str, wanted: Request) -> str:
 
 
 def _event(
-    name: str, wanted: Request, change: Change, *, is_done: bool = False, seconds: float = 0.0
+    name: str,
+    wanted: Request,
+    change: Change,
+    *,
+    is_done: bool = False,
+    began: float | None = None,
+    error: str = "",
 ) -> Event:
-    return Event(display_name(name, wanted), wanted.kind.title, change, is_done, seconds)
+    seconds = 0.0 if began is None else time.monotonic() - began
+    label, title = display_name(name, wanted), wanted.kind.title
+    return Event(label, title, change, is_done, seconds, error)

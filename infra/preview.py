@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from core.settings import Settings
+from infra.arm import TYPES
 from infra.engine import Plan, grant_rows
 from infra.prices import prices
 from infra.record import Record
@@ -26,13 +27,18 @@ def look(
     engine: str,
     declare: Declare | None = None,
 ) -> "Look":
-    """Run the program against what is in Azure; without `arm`, against nothing."""
+    """Run the program against what is in Azure; without `arm`, against nothing.
+
+    Its steps come by type and name, not in the order in which Azure happened to answer.
+    """
     from infra.converge import Look, run_program
     from infra.program import declare as everything
 
     program = declare or everything
     seen = Look(arm, site.subscription, person, record)
     run_program(lambda: program(site.settings, engine=engine), seen, site.stack)
+    order = list(TYPES)
+    seen.steps.sort(key=lambda step: (order.index(seen.met[step.id.lower()].kind.token), step.name))
     return seen
 
 

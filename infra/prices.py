@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from core.catalog import LIST_PRICES, REGISTRY_BASIC_PER_HOUR, vm_size
+from core.catalog import REGISTRY_BASIC_PER_HOUR, REGISTRY_PRICES, vm_size
 from core.settings import Settings
 
 
@@ -21,9 +21,11 @@ class Price:
 def prices(settings: Settings) -> tuple[Price, ...]:
     """Estimate the stack's hourly prices; what is billed by use counts as nothing while idle."""
     return (
-        Price("container registry, Basic", "standing", REGISTRY_BASIC_PER_HOUR, str(LIST_PRICES)),
-        Price("storage, vault and logs, by use", "standing", 0.0, str(LIST_PRICES)),
-        Price("cluster, no node while idle", "standing", 0.0, str(LIST_PRICES)),
+        Price(
+            "container registry, Basic", "standing", REGISTRY_BASIC_PER_HOUR, str(REGISTRY_PRICES)
+        ),
+        Price("storage, vault and logs", "standing", 0.0, "billed by use, not by the hour"),
+        Price("cluster, no node while idle", "standing", 0.0, "billed by node"),
         _vm(settings.cluster_vm_size, "one cluster node", "training"),
         _vm(settings.deployment_vm_size, "one instance of a deployment", "serving"),
     )

@@ -59,6 +59,14 @@ class Stores(pulumi.ComponentResource):
             enable_https_traffic_only=True,
             is_local_user_enabled=False,
             minimum_tls_version=storage.MinimumTlsVersion.TLS1_2,
+            encryption=storage.EncryptionArgs(
+                key_source=storage.KeySource.MICROSOFT_STORAGE,
+                require_infrastructure_encryption=True,
+            ),
+            sas_policy=storage.SasPolicyArgs(
+                expiration_action=storage.ExpirationAction.LOG,
+                sas_expiration_period="7.00:00:00",
+            ),
             tags=self._site.tags,
             opts=self._own,
         )

@@ -1,4 +1,4 @@
-"""The Azure on the loopback: a stand-in, checked against Azure's published types, never against Azure.
+"""The Azure on the loopback: a stand-in, made from published types, never checked against Azure.
 
 What it plays is honest: a job is Completed because its process exited 0, a deployment is healthy
 because its scoring process answered, a request is refused because a role is missing.

@@ -214,6 +214,8 @@ def _response(result: Any) -> Response:
 
 
 def _refusal_response(refusal: Refusal, host: str) -> Response:
+    if refusal.status == 304:
+        return Response(status_code=304, headers=refusal.headers)
     if host.endswith(BLOB_SUFFIX):
         root = Element("Error")
         SubElement(root, "Code").text = refusal.code

@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 import psutil
 import uvicorn
@@ -35,6 +36,8 @@ log = logging.getLogger("local.server")
 RECORD = "server.json"
 LAST_PORT = "port"
 LOCK = "server.lock"
+SOCKET_FOLDER = "socket-folder"
+MOST_PATH = 70
 FIRST = asyncio.FIRST_COMPLETED
 
 
@@ -70,13 +73,12 @@ async def serve(folder: Path, environments: Path, port: int) -> None:
     """Listen, answer, and end everything that was started when the process is told to stop."""
     from local.runner.processes import Processes
 
-    home, private = tenant(folder), Path(tempfile.mkdtemp(prefix="tunestack-"))
-    socket = private / "azure"
-    proxy = Proxy(home.proxy_password, socket)
     with contextlib.ExitStack() as cleanup:
-        lock = cleanup.enter_context((folder / LOCK).open("w"))
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _take(cleanup.enter_context((folder / LOCK).open("w")), folder)
+        home, private = tenant(folder), _private_folder(folder)
         cleanup.callback(shutil.rmtree, private, ignore_errors=True)
+        socket = private / "azure"
+        proxy = Proxy(home.proxy_password, socket)
         ca = authority(folder)
         bundle = write_bundle(folder, dict(os.environ))
         port = await _listen(proxy, folder, port)
@@ -103,6 +105,24 @@ async def serve(folder: Path, environments: Path, port: int) -> None:
         await asyncio.to_thread(processes.close)
     (folder / RECORD).unlink(missing_ok=True)
     log.info("stopped")
+
+
+def _take(lock: TextIO, folder: Path) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise OSError(f"another server has {folder}") from error
+
+
+def _private_folder(folder: Path) -> Path:
+    """Make the folder of the socket, whose path must be short, and remove a killed server's."""
+    note = folder / SOCKET_FOLDER
+    if note.exists():
+        shutil.rmtree(note.read_text(), ignore_errors=True)
+    short = None if len(tempfile.gettempdir()) < MOST_PATH else "/tmp"
+    private = Path(tempfile.mkdtemp(prefix="tunestack-", dir=short))
+    note.write_text(str(private))
+    return private
 
 
 def _options() -> argparse.Namespace:

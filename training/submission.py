@@ -1,5 +1,6 @@
 """Send a training job: stage the code, upload what it reads, create the command job."""
 
+import re
 import shutil
 import tempfile
 import time
@@ -38,7 +39,8 @@ class Order:
     def name(self) -> str:
         """Make a fresh job name: jobs are events, so a clock and chance may name them."""
         stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
-        return f"{self.recipe.name}-{stamp}-{uuid.uuid4().hex[:4]}"
+        start = re.sub(r"[^a-zA-Z0-9]+", "-", self.recipe.name).strip("-")[:40]
+        return f"{start or 'job'}-{stamp}-{uuid.uuid4().hex[:6]}"
 
 
 def submit(cloud: Cloud, outputs: StackOutputs, order: Order) -> JobRef:

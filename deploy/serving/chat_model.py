@@ -38,6 +38,8 @@ class ChatModel:
     name: str
     tokenizer: Any
     model: Any
+    system_message: str = ""
+    """The system turn that every training conversation began with; empty where they differed."""
     _turn: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
@@ -59,7 +61,12 @@ class ChatModel:
             use_safetensors=True,
             local_files_only=True,
         )
-        return cls(model_name(manifest), tokenizer, model.to(device).eval())
+        return cls(
+            model_name(manifest),
+            tokenizer,
+            model.to(device).eval(),
+            str(manifest.get("system_message") or ""),
+        )
 
     def check(self) -> None:
         """Make the model answer once.
@@ -79,6 +86,15 @@ class ChatModel:
         special = set(self.tokenizer.all_special_ids)
         if not any(token not in special for token in new.tolist()):
             raise UnusableModel("The model writes nothing for a short question.")
+
+    def as_trained(self, messages: tuple[Message, ...]) -> tuple[Message, ...]:
+        """Begin a conversation that brings no system turn with the one of training, if it had one.
+
+        Without it a tuned model is asked in a way that it never saw, and answers as its base.
+        """
+        if not self.system_message or any(turn["role"] == "system" for turn in messages):
+            return messages
+        return ({"role": "system", "content": self.system_message}, *messages)
 
     def prompt(self, messages: tuple[Message, ...]) -> str:
         """Render a conversation by the model's own template, open for its answer."""
@@ -100,7 +116,7 @@ class ChatModel:
                 turn does not come in time.
         """
         self._refuse_control_tokens(messages)
-        prompt = self.prompt(messages)
+        prompt = self.prompt(self.as_trained(messages))
         inputs = self._encode(prompt)
         length = self._length(inputs["input_ids"].shape[1], sampling.max_new_tokens)
         if not self._turn.acquire(timeout=max(0.0, deadline - time.monotonic())):

@@ -40,6 +40,7 @@ def main(folder: Path) -> int:
     signal.signal(signal.SIGCHLD, lambda *_: None)
     # Short, and not below FOLDER: a socket's path may have 107 bytes.
     temporary = tempfile.mkdtemp(prefix="node-")
+    (folder / "temporary").write_text(temporary)
     try:
         pids = [_start(command, spec["cwd"], temporary) for command in spec["commands"]]
         code, reason = _watch(pids, spec.get("timeout"), wake_read)

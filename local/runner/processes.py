@@ -96,7 +96,14 @@ class Child:
             self._process.wait(timeout)
         except subprocess.TimeoutExpired:
             return None
-        return recorded_exit(self.folder) or Exit(137, "lost")
+        return recorded_exit(self.folder) or self._lost()
+
+    def _lost(self) -> Exit:
+        """Tidy up for a node that was killed."""
+        note = self.folder / "temporary"
+        if note.exists():
+            shutil.rmtree(note.read_text(), ignore_errors=True)
+        return Exit(137, "lost")
 
     def stop(self) -> None:
         """Have the node end everything; `wait` tells when it has."""

@@ -39,6 +39,17 @@ def test_the_prompt_is_what_the_models_template_renders(chat_model: Any, message
     assert chat_model._encode(chat_model.prompt(messages))["input_ids"][0].tolist() == expected
 
 
+def test_the_system_turn_of_training_is_put_first_unless_another_is_sent(model_copy: Path) -> None:
+    from chat_model import ChatModel
+
+    change_json(model_copy / "tunestack.json", system_message="You know Lisbon.")
+    model = ChatModel.load(model_copy)
+    assert reply(model).prompt.startswith("<|system|>\nYou know Lisbon.<|end|>\n<|user|>\n")
+    own = reply(model, CONVERSATION).prompt
+    assert own.startswith("<|system|>\nBe brief.<|end|>")
+    assert "You know Lisbon." not in own
+
+
 def test_a_plain_text_goes_through_the_template_too(chat_model: Any) -> None:
     from scoring import respond
 

@@ -176,7 +176,7 @@ def test_the_in_process_engines_stack_is_refused_with_a_hint(
     cloud: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine(cloud, stack="dev").up(ignore)
-    monkeypatch.setattr(Automation, "_open", lambda self: None)
+    monkeypatch.setattr(Automation, "_open", lambda self, **_: None)
     with pytest.raises(PrerequisiteError, match="made by the engine 'in-process'"):
         Automation("dev", settings(), cloud).up(ignore)
 

@@ -1,6 +1,8 @@
 """The in-process engine: idempotent, resumable, tidy, and it refuses what is not its own."""
 
 import json
+import signal
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -134,6 +136,37 @@ def test_nothing_new_is_begun_after_a_failure(cloud: FakeCloud) -> None:
     with pytest.raises(CloudError):
         engine(cloud).up(ignore)
     assert cloud.arm.count("PUT") == 1
+
+
+def test_an_interrupted_up_begins_nothing_new_and_is_finished_by_the_next(
+    cloud: FakeCloud,
+) -> None:
+    def interrupt(event: Event) -> None:
+        if event.title == "storage account" and not event.is_done:
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        engine(cloud).up(interrupt)
+    done = set(cloud.arm.resources)
+    assert done == set(Record.of("local").resources)
+    assert not cloud.arm.of_type(arm_type("workspace"))
+    engine(cloud).up(ignore)
+    assert not engine(cloud).plan().has_changes
+
+
+def test_what_failed_is_reported_as_failed(cloud: FakeCloud) -> None:
+    events: list[Event] = []
+    cloud.arm.refuse = lambda method, path: method == "PUT" and "/vaults/" in path
+    with pytest.raises(CloudError):
+        engine(cloud).up(events.append)
+    (failed,) = (event for event in events if event.error)
+    assert failed.title == "key vault"
+
+
+def test_the_plan_comes_in_the_same_order_every_time(cloud: FakeCloud) -> None:
+    first = [step.id for step in engine(cloud).plan().steps]
+    assert first == [step.id for step in engine(cloud).plan().steps]
+    assert first[0].endswith("/resourceGroups/rg-tunestack-local")
 
 
 def test_destroy_goes_in_the_opposite_order_and_leaves_nothing(

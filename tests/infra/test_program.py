@@ -62,6 +62,14 @@ def test_storage_takes_no_shared_key_and_shows_no_blob(made: FakeCloud) -> None:
         assert container["properties"]["publicAccess"] == "None"
 
 
+def test_storage_is_encrypted_twice_and_expects_signatures_to_end_within_a_week(
+    made: FakeCloud,
+) -> None:
+    properties = only(made, "storage account")["properties"]
+    assert properties["encryption"]["requireInfrastructureEncryption"] is True
+    assert properties["sasPolicy"]["sasExpirationPeriod"] == "7.00:00:00"
+
+
 def test_storage_speaks_tls_1_2_over_https_alone(made: FakeCloud) -> None:
     properties = only(made, "storage account")["properties"]
     assert properties["minimumTlsVersion"] == "TLS1_2"

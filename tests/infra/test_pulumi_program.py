@@ -56,8 +56,10 @@ def run_main(config: dict[str, str]) -> tuple[dict[str, Any], list[tuple[str, di
         asyncio.set_event_loop(loop)
         set_mocks(Recorder(), project="tunestack", stack="dev", preview=False)
         pulumi.runtime.set_all_config({f"tunestack:{k}": v for k, v in config.items()})
-        runpy.run_path(str(PROJECT / "infra"), run_name="__main__")
-        loop.run_until_complete(wait_for_rpcs())
+        try:
+            runpy.run_path(str(PROJECT / "infra"), run_name="__main__")
+        finally:
+            loop.run_until_complete(wait_for_rpcs())
 
         async def resolved() -> Any:
             return await pulumi.Output.all(**get_root_resource().outputs).future()  # type: ignore

@@ -3,6 +3,8 @@
 import json
 import os
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -67,15 +69,47 @@ def test_a_new_start_has_the_same_door_and_the_same_secrets(folder: Path) -> Non
     assert second.environment == first.environment
 
 
-def test_a_killed_one_is_replaced(folder: Path) -> None:
-    killed = psutil.Process(begin(folder).pid)
-    killed.kill()
+def kill(pid: int) -> None:
+    psutil.Process(pid).kill()
     deadline = time.monotonic() + 10
-    while is_alive(killed.pid) and time.monotonic() < deadline:
+    while is_alive(pid) and time.monotonic() < deadline:
         time.sleep(0.02)
+
+
+def test_a_killed_one_is_replaced(folder: Path) -> None:
+    killed = begin(folder).pid
+    kill(killed)
     assert (folder / "server.json").exists()
     assert status(folder) is None
-    assert begin(folder).pid != killed.pid
+    assert begin(folder).pid != killed
+
+
+def test_a_killed_one_leaves_nothing_behind_after_the_next_start(folder: Path) -> None:
+    killed = begin(folder).pid
+    private = Path((folder / "socket-folder").read_text())
+    assert private.is_dir()
+    kill(killed)
+    begin(folder)
+    assert not private.exists()
+    later = Path((folder / "socket-folder").read_text())
+    stop(folder)
+    assert not later.exists()
+
+
+def test_two_servers_never_share_a_folder(folder: Path) -> None:
+    begin(folder)
+    argv = [sys.executable, "-m", "local.server", "--folder", str(folder)]
+    second = subprocess.run(
+        [*argv, "--environments", str(folder.parent)],
+        cwd=process.ROOT,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert second.returncode == 1
+    assert f"cannot start: another server has {folder}" in second.stderr
+    assert status(folder) is not None
 
 
 def test_another_process_with_its_number_is_not_taken_for_it(folder: Path) -> None:

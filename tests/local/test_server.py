@@ -15,6 +15,7 @@ from local import coverage
 from local.access import Principal
 from local.login.tokens import ARM_AUDIENCE, STORAGE_AUDIENCE, mint
 from local.process import LocalAzure
+from local.proxy import is_outside, is_played
 
 ARM = "https://management.azure.com"
 NOBODY = Principal("ServicePrincipal", "00000000-0000-0000-0000-000000000001", "nobody")
@@ -62,6 +63,13 @@ def test_a_host_that_is_not_played_is_refused_and_logged(
         client.get(url)
     host = url.removeprefix("https://").rstrip("/")
     assert f"refused: {host.partition(':')[0]}:" in (azure_folder / "server.log").read_text()
+
+
+def test_a_job_may_reach_the_model_hub_and_nothing_else() -> None:
+    for host in ("huggingface.co", "cdn-lfs.huggingface.co", "cas-bridge.xethub.hf.co"):
+        assert is_outside(host) and not is_played(host)
+    for host in ("hf.co.example.com", "nothf.co", "pypi.org", "management.azure.com"):
+        assert not is_outside(host)
 
 
 def test_plain_http_does_not_pass(local_azure: LocalAzure) -> None:

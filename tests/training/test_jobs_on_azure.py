@@ -49,7 +49,7 @@ def test_a_jobs_log_can_be_read_again(
     cloud: Cloud, outputs: StackOutputs, done: tuple[JobRef, list[object]]
 ) -> None:
     job, events = done
-    again = [event for event in read_log(cloud, outputs, job.name)]
+    again = list(read_log(cloud, outputs, job.name))
     assert again == [event for event in events if not isinstance(event, Status)]
 
 
@@ -108,9 +108,10 @@ def test_the_same_files_and_environment_are_not_sent_again(
     azure_folder: Path,
 ) -> None:
     def uploaded() -> set[Path]:
-        return {path for path in (azure_folder / "blobs").rglob("LocalUpload/**/*.jsonl")}
+        return set((azure_folder / "blobs").rglob("LocalUpload/**/*.jsonl"))
 
     before = uploaded()
+    assert len(before) == 2
     job = submit(cloud, outputs, order(tmp_path, recipe()))
     versions = list(cloud.workspace(outputs).environments.list(name="tunestack-train"))
     assert uploaded() == before

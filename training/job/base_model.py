@@ -1,4 +1,4 @@
-"""The model that the training starts from: a GGUF file, a folder, a hub revision, or a random one."""
+"""The model to start from: a GGUF file, a folder, a revision on the hub, or a random one."""
 
 import contextlib
 import functools
@@ -9,17 +9,16 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
+from device import Device
+from failure import JobError
+from random_model import random_model, random_tokenizer
+from recipe_file import Recipe
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
-
-from device import Device
-from failure import JobError
-from random_model import random_model, random_tokenizer
-from recipe_file import Recipe
 
 log = logging.getLogger("job")
 

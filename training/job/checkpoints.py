@@ -43,7 +43,7 @@ class Before:
     def __contains__(self, name: str) -> bool:
         return name in self._values
 
-    def __getitem__(self, name: str) -> Any:  # noqa: ANN401 - answers or figures, as they were put in
+    def __getitem__(self, name: str) -> Any:
         return self._values[name]
 
     def keep(self, name: str, value: object) -> None:

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from datasets import Dataset
-from transformers import PreTrainedTokenizerBase
-
 from failure import JobError
+from transformers import PreTrainedTokenizerBase
 
 log = logging.getLogger("job")
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-
 from failure import JobError
 
 log = logging.getLogger("job")
@@ -64,7 +63,8 @@ def _hidden_on_purpose() -> bool:
 def _driver() -> str:
     """Say which NVIDIA driver and GPUs the node has; empty where there are none."""
     if program := shutil.which("nvidia-smi"):
-        question = [program, "--query-gpu=driver_version,name,memory.total", "--format=csv,noheader"]
+        wanted = "--query-gpu=driver_version,name,memory.total"
+        question = [program, wanted, "--format=csv,noheader"]
         answer = subprocess.run(question, capture_output=True, text=True, timeout=60, check=False)
         if answer.returncode == 0 and answer.stdout.strip():
             return "; ".join(answer.stdout.strip().splitlines())

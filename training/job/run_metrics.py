@@ -31,41 +31,34 @@ class Clock:
         self.seconds[name] = round(self.seconds.get(name, 0) + time.monotonic() - begin, 2)
 
 
-class Curve:
-    """Everything that was logged during training, and the watch over it."""
-
-    def __init__(self) -> None:
-        self.points: list[dict[str, float]] = []
-
-    def add(self, step: int, steps: int, logs: dict[str, Any], *, say: bool) -> None:
-        """Keep a point and, in the first process, print it for the command line to read.
-
-        Raises:
-            JobError: the loss is no number any more; every later step would be wasted.
-        """
-        point = {"step": step, "steps": steps}
-        point |= {key: _plain(value) for key, value in logs.items() if _is_number(value)}
-        for name in ("loss", "eval_loss"):
-            if not math.isfinite(point.get(name, 0.0)):
-                raise JobError(
-                    f"the {name} is {point[name]} at step {step}: lower training.learning_rate"
-                    " or training.max_grad_norm, or look for odd records in the data"
-                )
-        self.points.append(point)
-        if say:
-            log.info("metrics %s", json.dumps(point))
-
-    def last(self, name: str) -> float | None:
-        """Give the latest value of a metric."""
-        return next((p[name] for p in reversed(self.points) if name in p), None)
+SHOWN = (
+    "loss",
+    "eval_loss",
+    "mean_token_accuracy",
+    "eval_mean_token_accuracy",
+    "learning_rate",
+    "grad_norm",
+    "num_tokens",
+    "epoch",
+)
+"""What a metrics line shows; everything that the trainer logs goes to MLflow."""
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) or hasattr(value, "item")
+def show_metrics(step: int, steps: int, logs: dict[str, Any]) -> None:
+    """Print a line of metrics for the command line to read."""
+    known = {name: float(f"{float(logs[name]):.6g}") for name in SHOWN if name in logs}
+    if known.keys() - {"epoch"}:
+        log.info("metrics %s", json.dumps({"step": step, "steps": steps} | known))
 
 
-def _plain(value: Any) -> float:  # noqa: ANN401 - a number or a tensor of one
-    return value if isinstance(value, int | float) else float(value.item())
+def check_loss(step: int, logs: dict[str, Any]) -> None:
+    """Stop a training whose loss is no number any more; every later step would be wasted."""
+    for name in ("loss", "eval_loss"):
+        if not math.isfinite(logs.get(name, 0.0)):
+            raise JobError(
+                f"the {name} is {logs[name]} at step {step}: lower training.learning_rate or"
+                " training.max_grad_norm, or look for odd records in the data"
+            )
 
 
 def tell_mlflow(recipe: Recipe, data_sha256: str) -> None:
@@ -97,27 +90,37 @@ def end_mlflow(status: str) -> None:
 
 
 def summary(
-    before: dict[str, float], curve: Curve, train: dict[str, float], clock: Clock
+    before: dict[str, float], history: list[dict[str, Any]], clock: Clock
 ) -> dict[str, Any]:
-    """Give what metrics.json holds."""
-    trained = train.get("num_tokens", 0)
-    seconds = clock.seconds.get("training", 0)
+    """Give what metrics.json holds, from the trainer's whole history, resumed or not."""
+    curve = [point for point in history if "loss" in point]
+    evaluations = [point for point in history if "eval_loss" in point and point["step"] > 0]
+    after = evaluations[-1] if evaluations else {}
+    end = curve[-1] if curve else {}
     return {
         "eval_loss_before": before.get("eval_loss"),
-        "eval_loss_after": curve.last("eval_loss"),
+        "eval_loss_after": after.get("eval_loss"),
         "perplexity_before": _perplexity(before.get("eval_loss")),
-        "perplexity_after": _perplexity(curve.last("eval_loss")),
+        "perplexity_after": _perplexity(after.get("eval_loss")),
         "token_accuracy_before": before.get("eval_mean_token_accuracy"),
-        "token_accuracy_after": curve.last("eval_mean_token_accuracy"),
-        "train_loss": train.get("train_loss"),
-        "steps": int(train["steps"]),
-        "tokens": int(trained),
-        "tokens_per_second": round(trained / seconds, 1) if seconds else None,
-        "curve": [point for point in curve.points if "loss" in point],
-        "evaluations": [point for point in curve.points if "eval_loss" in point],
+        "token_accuracy_after": after.get("eval_mean_token_accuracy"),
+        "train_loss": end.get("loss"),
+        "steps": end.get("step", 0),
+        "tokens": int(end.get("num_tokens", 0)),
+        "tokens_per_second": _speed(history, evaluations),
+        "curve": curve,
+        "evaluations": evaluations,
         "seconds": clock.seconds,
         "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     }
+
+
+def _speed(history: list[dict[str, Any]], evaluations: list[dict[str, Any]]) -> float | None:
+    """Give the tokens per second of training alone; unknown where a stop lies in between."""
+    seconds = next((p["train_runtime"] for p in history if "train_runtime" in p), 0.0)
+    seconds -= sum(point["eval_runtime"] for point in evaluations)
+    tokens = max((point.get("num_tokens", 0) for point in history), default=0)
+    return round(tokens / seconds, 1) if seconds > 1e-3 else None
 
 
 def _perplexity(loss: float | None) -> float | None:

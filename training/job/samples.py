@@ -4,9 +4,8 @@ import json
 from pathlib import Path
 
 import torch
-from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
-
 from dataset import Conversation
+from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 BATCH = 20
 

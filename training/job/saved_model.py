@@ -7,12 +7,11 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from device import Device
 from peft import PeftModel
+from recipe_file import Recipe
 from template_fingerprint import SPECIAL_TOKENS, template_fingerprint
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
-
-from device import Device
-from recipe_file import Recipe
 
 log = logging.getLogger("job")
 

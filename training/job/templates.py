@@ -7,14 +7,13 @@ lacks are beside this file, as NAME.jinja (the model's own) and NAME_training.ji
 
 from pathlib import Path
 
+from failure import JobError
 from transformers import PreTrainedTokenizerBase
 from trl.chat_template_utils import (
     get_training_chat_template,
     has_generation_markers,
     is_chat_template_stop_token_trained,
 )
-
-from failure import JobError
 
 HERE = Path(__file__).parent
 
@@ -71,8 +70,9 @@ def _own_templates() -> dict[str, str]:
     """Map each template that lies beside this file to its marked form."""
     marked = HERE.glob("*_training.jinja")
     return {
-        (HERE / path.name.replace("_training", "")).read_text(encoding="utf-8").rstrip("\n"):
-        path.read_text(encoding="utf-8")
+        (HERE / path.name.replace("_training", ""))
+        .read_text(encoding="utf-8")
+        .rstrip("\n"): path.read_text(encoding="utf-8")
         for path in marked
     }
 

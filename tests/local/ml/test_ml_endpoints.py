@@ -64,10 +64,10 @@ def endpoint(stack: Stack) -> Iterator[str]:
     stack.ml.online_endpoints.begin_delete(name).result()
 
 
-def make_endpoint(stack: Stack) -> str:
+def make_endpoint(stack: Stack, auth_mode: str = "key") -> str:
     name = f"ep-{uuid.uuid4().hex[:8]}"
     stack.ml.online_endpoints.begin_create_or_update(
-        ManagedOnlineEndpoint(name=name, auth_mode="key", identity=identity(stack))
+        ManagedOnlineEndpoint(name=name, auth_mode=auth_mode, identity=identity(stack))
     ).result()
     return name
 
@@ -216,6 +216,23 @@ def test_an_endpoint_without_traffic_is_a_404(stack: Stack) -> None:
     stack.ml.online_endpoints.begin_delete(name).result()
     with pytest.raises(ResourceNotFoundError):
         stack.ml.online_endpoints.get(name)
+
+
+@pytest.mark.parametrize("mode", ["aml_token", "aad_token"])
+def test_an_endpoint_with_tokens_takes_only_its_own(
+    stack: Stack, mode: str, acting_as: Callable[[dict[str, Any]], Any]
+) -> None:
+    name = make_endpoint(stack, mode)
+    uri = stack.ml.online_endpoints.get(name).scoring_uri
+    token = stack.ml.online_endpoints.get_keys(name).access_token
+    stranger = acting_as(stack.endpoint).get_token("https://ml.azure.com/.default").token
+    codes = [
+        httpx.post(uri, json={}, headers={"authorization": f"Bearer {given}"}).status_code
+        for given in (token, "wrong", stranger)
+    ]
+    # Let in, there is no deployment; a stranger has a name but not the right to score.
+    assert codes == [404, 401, 401 if mode == "aml_token" else 403]
+    stack.ml.online_endpoints.begin_delete(name).result()
 
 
 def test_an_endpoint_whose_identity_is_not_there_is_refused(stack: Stack) -> None:

@@ -12,6 +12,8 @@ from azure.ai.ml.exceptions import JobException
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from ml_stack import Stack
 
+from core.home import PROJECT
+
 Code = Callable[..., Path]
 
 TRAIN = """
@@ -258,3 +260,27 @@ def test_jobs_are_listed_newest_first_and_can_be_archived(stack: Stack, code: Co
 def test_a_job_that_is_not_there_is_not_found(stack: Stack) -> None:
     with pytest.raises(ResourceNotFoundError):
         stack.ml.jobs.get("no-such-job")
+
+
+@pytest.mark.slow
+def test_torch_finds_its_other_processes_by_what_the_job_is_given(stack: Stack, code: Code) -> None:
+    """Slow: installs the whole training list (5 GB, linked from uv's cache) and imports torch."""
+    listed = (PROJECT / "training" / "job" / "requirements.txt").read_text().splitlines()
+    packages = [line for line in listed if line and not line.startswith(("#", " "))]
+    script = """
+        import torch, torch.distributed as dist
+
+        dist.init_process_group("gloo")
+        total = torch.tensor([dist.get_rank() + 1])
+        dist.all_reduce(total)
+        print("sum", int(total), "threads", torch.get_num_threads())
+    """
+    job = stack.submit(
+        code(ranks=script),
+        "python ranks.py",
+        conda={"dependencies": ["python=3.11", {"pip": packages}]},
+        distribution={"type": "pytorch", "process_count_per_instance": 2},
+    )
+    assert stack.ended(job.name, 300).status == "Completed", stack.error(job.name)
+    log = (stack.artifacts(job.name) / "user_logs" / "std_log_process_0.txt").read_text()
+    assert "sum 3" in log
