@@ -83,6 +83,13 @@ class Samples(Part):
 
     count: int = Field(20, ge=0)
     max_new_tokens: int = Field(96, ge=1)
+    repetition_penalty: float = Field(
+        1.0,
+        ge=1,
+        le=2,
+        description="Above 1 keeps a small model out of loops; saved with the model, so that an"
+        " endpoint answers as the samples do.",
+    )
 
 
 class Recipe(Part):

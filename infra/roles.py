@@ -85,7 +85,12 @@ GRANTS = (
         Scope.STORAGE,
         "reads the model's files when a deployment starts",
     ),
-    Grant(Who.ENDPOINT, Role.ACR_PULL, Scope.REGISTRY, "pulls the image that a deployment runs"),
+    Grant(
+        Who.ENDPOINT,
+        Role.ACR_PULL,
+        Scope.REGISTRY,
+        "pulls the image that a deployment runs, also without the Contributor above",
+    ),
     Grant(
         Who.JOB,
         Role.BLOB_CONTRIBUTOR,

@@ -16,6 +16,7 @@ from core.errors import CloudError, JobFailed
 from core.refs import StackOutputs
 from training.artifacts import BlobFolder, log_folder
 from training.jobs import ENDED, find_job
+from training.metrics import failure_reason
 from training.submission import job_ref
 
 FIRST_WAIT, LONGEST_WAIT = 1.0, 5.0
@@ -91,7 +92,7 @@ def follow(
     yield from log.rest()
     yield Status(status)
     if status != "Completed":
-        raise _failed(job, status, log)
+        raise _failed(job, status, failure_reason(cloud, outputs, job), log)
 
 
 def read_log(cloud: Cloud, outputs: StackOutputs, job: str) -> Iterator[Event]:
@@ -159,10 +160,11 @@ def _last_state(line: bytes) -> str:
     return line.rstrip(b"\r").rpartition(b"\r")[2].decode("utf-8", "replace")
 
 
-def _failed(job: str, status: str, log: JobLog) -> JobFailed:
+def _failed(job: str, status: str, reason: str, log: JobLog) -> JobFailed:
     lines = "\n".join(f"  {line}" for line in log.tail)
+    why = f" {reason.rstrip('.')}." if reason else ""
     end = f" The end of its log:\n{lines}" if lines else " It wrote no log."
     return JobFailed(
-        f"The job {job} ended as {status}.{end}",
+        f"The job {job} ended as {status}.{why}{end}",
         hint=f"The whole log: tunestack jobs logs {job}",
     )

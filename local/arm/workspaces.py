@@ -162,6 +162,7 @@ def _compute(call: Call, document: Document, before: Document | None) -> None:
     if missing:
         raise Refusal(400, "BadRequest", f"AmlCompute lacks: {', '.join(missing)}.")
     _check_compute_identity(document)
+    _check_own_rights(call, document)
     earlier = (before or {}).get("properties", {}).get("properties", {})
     cluster |= {name: earlier.get(name, value) for name, value in IDLE.items()}
     cluster["scaleSettings"] = {"minNodeCount": 0, **scale}
@@ -180,6 +181,16 @@ def _check_compute_identity(document: Document) -> None:
         raise Refusal(
             400, "BadRequest", "A compute takes a system-assigned or user-assigned identities."
         )
+
+
+def _check_own_rights(call: Call, document: Document) -> None:
+    """Refuse where the workspace's own primary identity may not make computes in it."""
+    workspace_id = document["id"].rpartition("/computes/")[0]
+    workspace = call.world.state.get(workspace_id) or {}
+    primary = workspace.get("properties", {}).get("primaryUserAssignedIdentity")
+    if primary:
+        principal = identity_principal(call.world.state, primary)
+        require(call.world.state, principal, f"{ML}/computes/write", workspace_id)
 
 
 def _delete_compute(call: Call, document: Document) -> None:
@@ -230,7 +241,8 @@ COMPUTE = ResourceType(
     fixed=("properties.properties.vmSize",),
     complete=_compute,
     before_delete=_delete_compute,
-    note="AmlCompute; VM sizes and quota are not checked",
+    note="AmlCompute; the workspace's primary identity must be Contributor on the workspace;"
+    " VM sizes and quota are not checked",
 )
 DATASTORE = ResourceType(
     f"{ML}/{{parent}}/datastores/{{name}}",

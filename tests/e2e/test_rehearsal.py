@@ -10,8 +10,7 @@ from typing import Any
 
 import psutil
 import pytest
-
-from tests.e2e.conftest import Terminal
+from terminal import Terminal
 
 SYSTEM = "You know the crew of the ship Aurora by heart."
 CREW = {
@@ -108,4 +107,4 @@ def test_destroy_of_nothing_is_no_error(terminal: Terminal) -> None:
 def test_stop_ends_the_local_azure(terminal: Terminal) -> None:
     server = psutil.Process(terminal.json("local", "status")["pid"])
     terminal.run("local", "stop")
-    assert not server.is_running()
+    assert not server.is_running() or server.status() == psutil.STATUS_ZOMBIE

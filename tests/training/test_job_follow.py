@@ -44,6 +44,7 @@ def azure(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Azure]:
         fake = Azure(*looks)
         monkeypatch.setattr(following, "find_job", fake.find_job)
         monkeypatch.setattr(following, "log_folder", lambda *_: fake)
+        monkeypatch.setattr(following, "failure_reason", lambda *_: "UserError: no right")
         return fake
 
     return make
@@ -133,5 +134,5 @@ def test_what_did_not_complete_has_failed(azure: Callable[..., Azure], status: s
     log = b"".join(b"line %d\n" % number for number in range(40))
     with pytest.raises(JobFailed) as failed:
         list(azure((status, {LOG: log})).follow())
-    assert f"ended as {status}" in str(failed.value)
+    assert f"ended as {status}. UserError: no right." in str(failed.value)
     assert "line 39" in str(failed.value) and "line 24" not in str(failed.value)

@@ -66,6 +66,19 @@ def _is_empty_system(turn: dict[str, str]) -> bool:
     return turn["role"] == "system" and not turn["content"].strip()
 
 
+def shared_system_message(conversations: dict[int, Conversation]) -> str:
+    """Give the system message that every conversation begins with; empty if they differ.
+
+    An endpoint begins with it the conversations that bring none, so that a tuned model is asked
+    as it was trained.
+    """
+    first = {
+        turns[0]["content"] if turns[0]["role"] == "system" else ""
+        for turns in conversations.values()
+    }
+    return first.pop() if len(first) == 1 else ""
+
+
 def tokenise(
     conversations: dict[int, Conversation],
     tokenizer: PreTrainedTokenizerBase,

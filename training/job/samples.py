@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 from dataset import Conversation
+from recipe_file import Recipe
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 BATCH = 20
@@ -15,7 +16,7 @@ def answers(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     conversations: list[Conversation],
-    max_new_tokens: int,
+    settings: Recipe,
 ) -> list[str]:
     """Answer the last question of each conversation, always taking the likeliest token.
 
@@ -32,7 +33,7 @@ def answers(
     found: dict[int, str] = {}
     for start in range(0, len(order), BATCH):
         chosen = order[start : start + BATCH]
-        texts = _generate(model, tokenizer, [prompts[i] for i in chosen], max_new_tokens)
+        texts = _generate(model, tokenizer, [prompts[i] for i in chosen], settings)
         found.update(zip(chosen, texts, strict=True))
     model.train(was_training)
     return [found[index] for index in range(len(prompts))]
@@ -42,7 +43,7 @@ def _generate(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     prompts: list[str],
-    max_new_tokens: int,
+    ours: Recipe,
 ) -> list[str]:
     batch = tokenizer(
         prompts,
@@ -53,7 +54,8 @@ def _generate(
         return_token_type_ids=False,
     ).to(model.device)
     settings = GenerationConfig(
-        max_new_tokens=max_new_tokens,
+        max_new_tokens=ours.max_new_tokens,
+        repetition_penalty=ours.repetition_penalty,
         do_sample=False,
         eos_token_id=model.generation_config.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,

@@ -24,10 +24,14 @@ def merged(model: PreTrainedModel | PeftModel) -> PreTrainedModel:
     return model.merge_and_unload() if isinstance(model, PeftModel) else model
 
 
-def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+def save_model(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path, recipe: Recipe
+) -> None:
     """Write the model as safetensors, with its tokenizer and its own chat template."""
     folder.mkdir(parents=True, exist_ok=True)
     model.config.use_cache = True
+    if recipe.samples.repetition_penalty != 1:
+        model.generation_config.repetition_penalty = recipe.samples.repetition_penalty
     model.save_pretrained(folder)
     tokenizer.padding_side = "left"  # for answering; training pads by itself
     tokenizer.save_pretrained(folder)
@@ -37,7 +41,7 @@ def write_manifest(
     folder: Path,
     recipe: Recipe,
     device: Device,
-    data_sha256: dict[str, str],
+    data: dict[str, Any],
     figures: dict[str, Any],
 ) -> dict[str, Any]:
     """Write down what the saved model is and came from; serving compares the fingerprint."""
@@ -47,7 +51,7 @@ def write_manifest(
         "base": recipe.base.id,
         "base_revision": recipe.base.revision,
         "method": recipe.method,
-        "data_sha256": data_sha256,
+        **data,
         "dtype": device.dtype_name,
         "steps": figures["steps"],
         "train_loss": figures["train_loss"],

@@ -62,7 +62,7 @@ def train(order: argparse.Namespace) -> None:
     with clock.phase("imports"):
         from base_model import load_base
         from checkpoints import Before, last_whole_checkpoint
-        from dataset import read_conversations, tokenise
+        from dataset import read_conversations, shared_system_message, tokenise
         from device import choose_device
         from samples import answers, write_samples
         from saved_model import file_sha256, merged, save_model, write_manifest
@@ -103,7 +103,7 @@ def train(order: argparse.Namespace) -> None:
     before = Before(order.checkpoints)
     with clock.phase("answers of the base model"):
         if first and "answers" not in before:
-            before.keep("answers", answers(model, tokenizer, asked, recipe.samples.max_new_tokens))
+            before.keep("answers", answers(model, tokenizer, asked, recipe.samples))
 
     base = (model, tokenizer)
     trainer = build_trainer(recipe, device, base, (data[0], data[1]), order.checkpoints)
@@ -123,14 +123,15 @@ def train(order: argparse.Namespace) -> None:
         return
     with clock.phase("merging and saving"):
         tuned = merged(trainer.accelerator.unwrap_model(trainer.model))
-        save_model(tuned, tokenizer, order.output)
+        save_model(tuned, tokenizer, order.output, recipe)
     with clock.phase("answers of the tuned model"):
-        after = answers(tuned, tokenizer, asked, recipe.samples.max_new_tokens)
+        after = answers(tuned, tokenizer, asked, recipe.samples)
         write_samples(order.report / "samples.jsonl", asked, before["answers"], after)
 
     metrics = summary(before["evaluation"], trainer.state.log_history, clock)
     with clock.phase("manifest"):
-        write_manifest(order.output, recipe, device, hashes, metrics)
+        known = {"data_sha256": hashes, "system_message": shared_system_message(talks["train"])}
+        write_manifest(order.output, recipe, device, known, metrics)
     write_metrics(order.report / "metrics.json", metrics)
     log.info("done in %.0f s", sum(clock.seconds.values()))
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 import trl.trainer.utils
-from datasets import Dataset
 from batches import LikeLengths
+from datasets import Dataset
 from device import Device
 from peft import LoraConfig
 from recipe_file import Recipe
@@ -109,9 +109,7 @@ def _lora(recipe: Recipe, model: PreTrainedModel) -> LoraConfig:
         r=lora.rank,
         lora_alpha=lora.alpha,
         lora_dropout=lora.dropout,
-        target_modules=_linear_names(model)
-        if lora.target_modules == "all-linear"
-        else lora.target_modules,
+        target_modules=_linear_names(model) if modules == "all-linear" else modules,
         layers_to_transform=_last_layers(model, lora.layers),
         task_type="CAUSAL_LM",
     )

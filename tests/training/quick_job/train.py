@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -50,7 +51,10 @@ def track(key: str, value: float, step: int) -> None:
             "Content-Type": "application/json",
         },
     )
-    urllib.request.urlopen(request, timeout=20).close()
+    try:
+        urllib.request.urlopen(request, timeout=20).close()
+    except urllib.error.HTTPError as error:
+        raise SystemExit(f"MLflow refused: {error.read().decode()}") from error
 
 
 def write(asked: argparse.Namespace, recipe: dict[str, object]) -> None:
