@@ -143,7 +143,7 @@ def test_a_cluster_needs_its_workspace_size_and_identity(
     with pytest.raises(CloudError, match="vmSize"):
         group.put(rest, cluster)
     cluster["properties"]["properties"]["vmSize"] = "Standard_E4s_v3"
-    with pytest.raises(CloudError, match="workspace-id.*computes/write"):
+    with pytest.raises(CloudError, match=r"workspace-id.*computes/write"):
         group.put(rest, cluster)
     group.grant(parts["identity"], "Contributor", group.path(f"{WORKSPACES}/main"))
     made = group.put(rest, cluster)

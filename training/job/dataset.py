@@ -72,10 +72,8 @@ def shared_system_message(conversations: dict[int, Conversation]) -> str:
     An endpoint begins with it the conversations that bring none, so that a tuned model is asked
     as it was trained.
     """
-    first = {
-        turns[0]["content"] if turns[0]["role"] == "system" else ""
-        for turns in conversations.values()
-    }
+    openings = (turns[0] for turns in conversations.values())
+    first = {turn["content"] if turn["role"] == "system" else "" for turn in openings}
     return first.pop() if len(first) == 1 else ""
 
 

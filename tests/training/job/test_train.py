@@ -10,7 +10,7 @@ import mlflow
 import pytest
 import torch
 from failure import explain
-from job_runs import JobRunner, Run, arguments, conversations, recipe
+from job_runs import SYSTEM, JobRunner, Run, arguments, conversations, recipe
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl.chat_template_utils import phi3_5_chat_template
 
@@ -97,6 +97,7 @@ def test_the_manifest_says_what_the_model_is(memorised: Run) -> None:
     tokens = {name: getattr(tokenizer, name) for name in SPECIAL_TOKENS}
     assert manifest["fingerprint"] == template_fingerprint(tokenizer.chat_template, tokens)
     assert manifest["recipe"] == "tiny-phi3" and manifest["method"] == "full"
+    assert manifest["system_message"] == SYSTEM
     assert manifest["packages"]["torch"] == torch.__version__.partition("+")[0]
     assert manifest["eval_loss"] == memorised.metrics["eval_loss_after"]
     assert "model.safetensors" in manifest["files_sha256"]
@@ -168,6 +169,12 @@ def _loss_on_assistant(model: torch.nn.Module, run: Run) -> float:
             total += torch.nn.functional.cross_entropy(logits, labels[1:], reduction="sum").item()
             count += int((labels[1:] != -100).sum())
     return total / count
+
+
+def test_what_keeps_the_samples_out_of_loops_is_saved_with_the_model(run_job: JobRunner) -> None:
+    run = run_job(recipe(training=SHORT, samples={**FEW, "repetition_penalty": 1.3}))
+    kept = json.loads((run.output / "generation_config.json").read_text())
+    assert kept["repetition_penalty"] == 1.3
 
 
 def test_packed_conversations_train_too(run_job: JobRunner) -> None:
