@@ -69,6 +69,9 @@ class Training(Part):
     gradient_checkpointing: bool | Literal["auto"] = Field(
         "auto", description="auto: on a GPU, not on a CPU."
     )
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="auto: bfloat16 where the processor computes in it, else float32."
+    )
     weight_decay: float = Field(0.0, ge=0)
     max_grad_norm: float = Field(1.0, gt=0)
     save_steps: int = Field(500, ge=1)

@@ -259,7 +259,14 @@ def _placement(manifest: dict[str, Any]) -> tuple[str, Any]:
     dtype = getattr(torch, str(manifest.get("dtype", "float32")).removeprefix("torch."), None)
     if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
         raise UnusableModel(f"{MANIFEST} names no dtype: {manifest.get('dtype')!r}.")
-    return "cpu", dtype
+    return "cpu", dtype if _computes_in(dtype) else torch.float32
+
+
+def _computes_in(dtype: torch.dtype) -> bool:
+    """Say whether this processor is fast in `dtype`; float32 holds what a shorter one held."""
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    fast = bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+    return dtype is torch.float32 or (dtype is torch.bfloat16 and fast)
 
 
 def _cut(text: str, stops: tuple[str, ...]) -> tuple[str, bool]:

@@ -32,7 +32,7 @@ def _has(checkpoint: Path, pattern: str) -> bool:
 
 
 class Before:
-    """What was measured on the base model; kept beside the checkpoints, so a resumed job has it."""
+    """What the base model answered; kept beside the checkpoints, so that a resumed job has it."""
 
     def __init__(self, folder: Path) -> None:
         self._file = folder / "before.json"

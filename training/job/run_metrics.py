@@ -61,13 +61,9 @@ def check_loss(step: int, logs: dict[str, Any]) -> None:
             )
 
 
-def tell_mlflow(recipe: Recipe, data_sha256: str) -> None:
-    """Put the recipe's settings beside the metrics of the MLflow run that is open, if one is."""
-    import mlflow
-
-    if mlflow.active_run() is None:
-        return
-    mlflow.log_params(_flat(recipe.as_dict()) | {"data_sha256": data_sha256})
+def run_settings(recipe: Recipe, data_sha256: str) -> dict[str, str]:
+    """Give what stands beside the metrics of an MLflow run: the recipe and its data."""
+    return _flat(recipe.as_dict()) | {"data_sha256": data_sha256}
 
 
 def _flat(fields: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -89,12 +85,11 @@ def end_mlflow(status: str) -> None:
         mlflow.end_run(status)
 
 
-def summary(
-    before: dict[str, float], history: list[dict[str, Any]], clock: Clock
-) -> dict[str, Any]:
+def summary(history: list[dict[str, Any]], clock: Clock, *, is_resumed: bool) -> dict[str, Any]:
     """Give what metrics.json holds, from the trainer's whole history, resumed or not."""
     curve = [point for point in history if "loss" in point]
-    evaluations = [point for point in history if "eval_loss" in point and point["step"] > 0]
+    evaluations = [point for point in history if "eval_loss" in point]
+    before = evaluations[0] if evaluations and evaluations[0]["step"] == 0 else {}
     after = evaluations[-1] if evaluations else {}
     end = curve[-1] if curve else {}
     return {
@@ -107,7 +102,7 @@ def summary(
         "train_loss": end.get("loss"),
         "steps": end.get("step", 0),
         "tokens": int(end.get("num_tokens", 0)),
-        "tokens_per_second": _speed(history, evaluations),
+        "tokens_per_second": None if is_resumed else _speed(history, evaluations),
         "curve": curve,
         "evaluations": evaluations,
         "seconds": clock.seconds,
@@ -116,7 +111,7 @@ def summary(
 
 
 def _speed(history: list[dict[str, Any]], evaluations: list[dict[str, Any]]) -> float | None:
-    """Give the tokens per second of training alone; unknown where a stop lies in between."""
+    """Give the tokens per second of training alone, without the evaluations."""
     seconds = next((p["train_runtime"] for p in history if "train_runtime" in p), 0.0)
     seconds -= sum(point["eval_runtime"] for point in evaluations)
     tokens = max((point.get("num_tokens", 0) for point in history), default=0)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from failure import JobError, explain
 from recipe_file import check_world_size, is_first_process, read_recipe
-from run_metrics import Clock, end_mlflow, summary, tell_mlflow, write_metrics
+from run_metrics import Clock, end_mlflow, summary, write_metrics
 
 log = logging.getLogger("job")
 
@@ -25,6 +25,7 @@ def main(arguments: list[str]) -> int:
     """Run the job and give its exit code."""
     logging.basicConfig(stream=sys.stdout, format="%(message)s", level=logging.WARNING, force=True)
     log.setLevel(logging.INFO if is_first_process() else logging.WARNING)
+    warnings.simplefilter("ignore", FutureWarning)
     order = parse(arguments)
     try:
         train(order)
@@ -35,14 +36,6 @@ def main(arguments: list[str]) -> int:
             end_mlflow("FAILED")
         return 1
     return 0
-
-
-def quieten() -> None:
-    """Keep progress bars and other packages' notices out of the log."""
-    import transformers
-
-    transformers.utils.logging.disable_progress_bar()
-    warnings.simplefilter("ignore", FutureWarning)
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -67,11 +60,9 @@ def train(order: argparse.Namespace) -> None:
         from samples import answers, write_samples
         from saved_model import file_sha256, merged, save_model, write_manifest
         from templates import training_template
-        from tuning import build_trainer
+        from tuning import TellMlflow, build_trainer
 
-        quieten()
-
-    device = choose_device()
+    device = choose_device(recipe.training.precision)
     first = is_first_process()
     for folder in (order.output, order.checkpoints, order.report):
         folder.mkdir(parents=True, exist_ok=True)
@@ -105,17 +96,16 @@ def train(order: argparse.Namespace) -> None:
         if first and "answers" not in before:
             before.keep("answers", answers(model, tokenizer, asked, recipe.samples))
 
-    base = (model, tokenizer)
-    trainer = build_trainer(recipe, device, base, (data[0], data[1]), order.checkpoints)
-    with clock.phase("evaluation of the base model"):
-        checkpoint = last_whole_checkpoint(order.checkpoints)
-        if checkpoint is None or "evaluation" not in before:
-            evaluation = trainer.evaluate()
-            if first:
-                before.keep("evaluation", evaluation)
-    if first and os.environ.get("MLFLOW_TRACKING_URI"):
-        tell_mlflow(recipe, hashes["train"])
-
+    checkpoint = last_whole_checkpoint(order.checkpoints)
+    trainer = build_trainer(
+        recipe,
+        device,
+        (model, tokenizer),
+        (data[0], data[1]),
+        order.checkpoints,
+        first_evaluation=checkpoint is None,
+        callbacks=[TellMlflow(recipe, hashes["train"])],
+    )
     with clock.phase("training"):
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
 
@@ -128,7 +118,7 @@ def train(order: argparse.Namespace) -> None:
         after = answers(tuned, tokenizer, asked, recipe.samples)
         write_samples(order.report / "samples.jsonl", asked, before["answers"], after)
 
-    metrics = summary(before["evaluation"], trainer.state.log_history, clock)
+    metrics = summary(trainer.state.log_history, clock, is_resumed=checkpoint is not None)
     with clock.phase("manifest"):
         known = {"data_sha256": hashes, "system_message": shared_system_message(talks["train"])}
         write_manifest(order.output, recipe, device, known, metrics)
@@ -141,4 +131,5 @@ if __name__ == "__main__":
     sys.dont_write_bytecode = False
     # Large pages: fewer faults on the first touch of a gigabyte, which cost seconds on a laptop.
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+    os.environ.setdefault("TQDM_DISABLE", "1")
     sys.exit(main(sys.argv[1:]))

@@ -11,7 +11,7 @@ from datasets import Dataset
 from device import Device
 from peft import LoraConfig
 from recipe_file import Recipe
-from run_metrics import check_loss, show_metrics
+from run_metrics import check_loss, run_settings, show_metrics
 from torch.utils.data import Sampler
 from transformers import (
     PreTrainedModel,
@@ -31,23 +31,33 @@ def build_trainer(
     base: tuple[PreTrainedModel, PreTrainedTokenizerBase],
     data: tuple[Dataset, Dataset],
     checkpoints: Path,
+    *,
+    first_evaluation: bool,
+    callbacks: list[TrainerCallback],
 ) -> SFTTrainer:
-    """Set up the training of `base` on the first data set, measured on the second."""
+    """Set up the training of `base` on the first data set, measured on the second.
+
+    The base is measured by `eval_on_start`, never by `evaluate()` before `train()`: that call
+    marks the model as prepared, and several processes would then each train alone, without a
+    word (seen with transformers 5.23 and accelerate 1.15).
+    """
     _score_learned_tokens_only()
     trainer = _Trainer(
         model=base[0],
-        args=training_settings(recipe, device, checkpoints),
+        args=training_settings(recipe, device, checkpoints, first_evaluation),
         train_dataset=data[0],
         eval_dataset=data[1],
         processing_class=base[1],
         peft_config=_lora(recipe, base[0]) if recipe.method == "lora" else None,
-        callbacks=[_Watch()],
+        callbacks=[_Watch(), *callbacks],
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
 
 
-def training_settings(recipe: Recipe, device: Device, checkpoints: Path) -> SFTConfig:
+def training_settings(
+    recipe: Recipe, device: Device, checkpoints: Path, first_evaluation: bool
+) -> SFTConfig:
     """Translate a recipe into TRL's settings."""
     ours = recipe.training
     checkpointing = ours.gradient_checkpointing
@@ -68,6 +78,7 @@ def training_settings(recipe: Recipe, device: Device, checkpoints: Path) -> SFTC
         gradient_checkpointing=device.is_gpu if checkpointing == "auto" else checkpointing,
         dataloader_pin_memory=device.is_gpu,
         eval_strategy="epoch",
+        eval_on_start=first_evaluation,
         save_strategy="steps",
         save_steps=ours.save_steps,
         save_total_limit=2,
@@ -155,6 +166,26 @@ class _Watch(TrainerCallback):
         if state.is_world_process_zero:
             show_metrics(state.global_step, state.max_steps, logs or {})
         check_loss(state.global_step, logs or {})
+
+
+class TellMlflow(TrainerCallback):
+    """Put the recipe beside the metrics of the run that transformers has just opened."""
+
+    def __init__(self, recipe: Recipe, data_sha256: str) -> None:
+        self._settings = run_settings(recipe, data_sha256)
+
+    def on_train_begin(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **_: object,
+    ) -> None:
+        """Log the settings once, from the first process."""
+        if state.is_world_process_zero and args.report_to == ["mlflow"]:
+            import mlflow
+
+            mlflow.log_params(self._settings)
 
 
 def _score_learned_tokens_only() -> None:

@@ -222,6 +222,27 @@ def test_a_base_model_that_did_not_arrive_is_named(run_job: JobRunner, tmp_path:
     assert "--base-model is missing" in forgotten.error
 
 
+def test_a_folder_of_weights_is_trained_further(run_job: JobRunner, memorised: Run) -> None:
+    base = {"source": "hub", "id": "keeper/lighthouse", "revision": "0" * 40}
+    chosen = recipe(base=base, method="lora", training=SHORT, samples=FEW)
+    run = run_job(chosen, extra=("--base-model", str(memorised.output)))
+    assert run.code == 0, run.log
+    assert run.samples[0]["base"] == run.samples[0]["reference"][: len(run.samples[0]["base"])]
+    known = memorised.metrics["eval_loss_after"]
+    assert run.metrics["eval_loss_before"] == pytest.approx(known, abs=1e-4)
+    assert run.manifest["fingerprint"] == memorised.manifest["fingerprint"]
+
+
+def test_a_hub_that_is_out_of_reach_is_named(
+    run_job: JobRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    chosen = recipe("phi-3.5-mini", training={"packing": False})
+    run = run_job(chosen)
+    assert run.code == 1
+    assert f"microsoft/Phi-3.5-mini-instruct at {chosen.base.revision}" in run.error
+
+
 def test_bad_data_ends_the_job_with_one_line(run_job: JobRunner) -> None:
     run = run_job(recipe(), train=conversations(2), evaluation=[])
     assert run.code == 1
