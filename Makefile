@@ -6,6 +6,10 @@ export UV_PYTHON_DOWNLOADS = never
 export UV_LINK_MODE ?= hardlink
 # Where it is set, every process compiles its imports anew: minutes over a test run.
 unexport PYTHONDONTWRITEBYTECODE
+# Ends page-fault storms in training on small virtual machines (docs/benchmarks.md).
+test test-all: export MALLOC_MMAP_MAX_ = 0
+test test-all: export MALLOC_TRIM_THRESHOLD_ = 17179869184
+test test-all: export MALLOC_TOP_PAD_ = 268435456
 
 VENV := .venv
 BIN := $(VENV)/bin

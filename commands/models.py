@@ -102,7 +102,8 @@ def compare_model(session: Session, wanted: ModelRef) -> tuple[dict[str, Any], C
 
 
 def _print_comparison(model: str, comparison: Comparison, rows: int) -> None:
-    for row in comparison.rows[:rows]:
+    # A base that breaks the rule first: there the two differ most.
+    for row in sorted(comparison.rows, key=lambda row: not row.base.breaches)[:rows]:
         table(
             "",
             ["", escape(row.question)],

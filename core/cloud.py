@@ -5,11 +5,12 @@ it sets the proxy, the CA bundle and the credential's environment before a sessi
 """
 
 import base64
+import io
 import json
 import logging
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -66,6 +67,13 @@ def operation(name: str) -> Iterator[None]:
         ) from error
     except AzureError as error:
         raise CloudError(f"Azure could not {name}: {error.message}", operation=name) from error
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Keep azure-ai-ml's dots off stdout, and its bars and blank lines off stderr."""
+    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+        yield
 
 
 def _refused(name: str, error: Any) -> CloudError:

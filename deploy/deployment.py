@@ -2,16 +2,14 @@
 
 import contextlib
 import hashlib
-import io
-import logging
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.cloud import operation
+from core.cloud import operation, quietly
 from core.errors import CloudError, DeploymentFailed
 from core.refs import ModelRef
 from deploy.environment import SCORING_SCRIPT
@@ -193,19 +191,6 @@ def managed_deployment(plan: Plan, endpoint: str) -> Any:
 def state_name(state: Any) -> str:
     """Give a provisioning state as Azure writes it; the SDK hands out text or an enumeration."""
     return str(getattr(state, "value", state) or "")
-
-
-@contextlib.contextmanager
-def quietly() -> Iterator[None]:
-    """Keep azure-ai-ml's dots off stdout, and its remarks and bars off stderr."""
-    log = logging.getLogger("azure.ai.ml")
-    before = log.level
-    log.setLevel(logging.WARNING)
-    try:
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-            yield
-    finally:
-        log.setLevel(before)
 
 
 def _reason(error: Any) -> str:

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.cloud import Cloud, operation
+from core.cloud import Cloud, operation, quietly
 from core.errors import CloudError, UserError
 from core.refs import EndpointRef, ModelRef, StackOutputs
-from deploy.deployment import Deployments, Plan, quietly, state_name
+from deploy.deployment import Deployments, Plan, state_name
 from deploy.environment import (
     SERVING,
     build_environment,

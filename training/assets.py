@@ -11,7 +11,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from core.cloud import Cloud, operation
+from core.cloud import Cloud, operation, quietly
 from core.errors import PrerequisiteError, SettingsError
 from core.recipe import BaseModelSource, Recipe
 from core.refs import StackOutputs
@@ -26,7 +26,7 @@ def ensure_data(cloud: Cloud, outputs: StackOutputs, name: str, path: Path, sha2
 
     version = sha256[:VERSION_DIGITS]
     assets = cloud.workspace(outputs).data
-    with operation(f"upload {path}"):
+    with operation(f"upload {path}"), quietly():
         try:
             assets.get(name, version)
         except ResourceNotFoundError:
@@ -75,7 +75,7 @@ def ensure_base_model(
     sha256 = file_sha256(weights)
     name, version = base_model_name(base), base_model_version(sha256)
     models = cloud.workspace(outputs).models
-    with operation(f"upload the base model {base.id}"):
+    with operation(f"upload the base model {base.id}"), quietly():
         try:
             models.get(name, version)
         except ResourceNotFoundError:

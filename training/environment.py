@@ -21,12 +21,16 @@ Device = Literal["cpu", "gpu"]
 
 
 def build_environment(device: Device, folder: Path) -> "Environment":
-    """Make the environment from a job folder's `environment.json` and `requirements.txt`."""
+    """Make the environment from a job folder's `environment.json` and its list of packages.
+
+    A GPU may need another list (torch for the CUDA of its driver): `requirements_gpu`.
+    """
     from azure.ai.ml.entities import Environment
 
     chosen = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
     image = str(chosen[f"image_{device}"])
-    conda = _conda(str(chosen["python"]), folder / "requirements.txt")
+    requirements = str(chosen.get(f"requirements_{device}", "requirements.txt"))
+    conda = _conda(str(chosen["python"]), folder / requirements)
     content = json.dumps([image, conda], sort_keys=True)
     return Environment(
         name=NAME,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from core import template_fingerprint
-from core.cloud import Cloud, operation
+from core.cloud import Cloud, operation, quietly
 from core.errors import PrerequisiteError
 from core.recipe import Recipe
 from core.refs import JobRef, StackOutputs
@@ -62,7 +62,7 @@ def submit(cloud: Cloud, outputs: StackOutputs, order: Order) -> JobRef:
     with tempfile.TemporaryDirectory() as work:
         code = stage_code(order, Path(work))
         job = _command(order, outputs, code, inputs, environment, identity)
-        with operation("submit the training job"):
+        with operation("submit the training job"), quietly():
             made = cloud.workspace(outputs).jobs.create_or_update(job)
     return job_ref(made)
 

@@ -164,6 +164,8 @@ class ChatModel:
             max_time=seconds,
             eos_token_id=end,
             pad_token_id=end[0] if pad is None else pad,
+            # Saved with the model where its samples were written with one.
+            repetition_penalty=self.model.generation_config.repetition_penalty or 1.0,
             **settings,
         )
 

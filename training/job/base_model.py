@@ -9,6 +9,7 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
+import torch
 from device import Device
 from failure import JobError
 from random_model import random_model, random_tokenizer
@@ -85,17 +86,17 @@ def _find(folder: Path, name: str) -> Path:
 
 
 def _from_gguf(file: Path, device: Device) -> Base:
-    """Load a GGUF file as an ordinary model: its weights are multiplied out."""
+    """Load a GGUF file as an ordinary model: its weights are multiplied out, in float32."""
     with _read_gguf_once():
         tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
         model = AutoModelForCausalLM.from_pretrained(
-            file.parent, gguf_file=file.name, **_settings(device)
+            file.parent, gguf_file=file.name, **_settings(device) | {"dtype": torch.float32}
         )
     # Nothing is quantised any more, but transformers keeps the marks and Trainer refuses them.
     del model.config.quantization_config
     model.is_quantized = False
     model.hf_quantizer = None
-    return model, tokenizer
+    return model.to(device.dtype), tokenizer
 
 
 @contextlib.contextmanager
