@@ -72,7 +72,7 @@ def _watch_plain(events: Iterable[Event]) -> None:
         match event:
             case Status(status):
                 screen.print(f"{_clock()} {status}", markup=False)
-            case LogLine(text):
+            case LogLine(text) if not _is_listing(text):
                 screen.print(text, markup=False, soft_wrap=True)
             case Metrics(values):
                 screen.print(metrics_line(values), markup=False, soft_wrap=True)
@@ -100,7 +100,7 @@ def _update(progress: "Progress", line: "TaskID", event: Event) -> None:
             if status == "Completed":
                 total = progress.tasks[line].total or 1
                 progress.update(line, total=total, completed=total)
-        case LogLine(text):
+        case LogLine(text) if not _is_listing(text):
             progress.console.print(text, markup=False, style="dim", soft_wrap=True)
         case Metrics(values):
             progress.update(
@@ -109,6 +109,11 @@ def _update(progress: "Progress", line: "TaskID", event: Event) -> None:
                 completed=values.get("step", 0),
                 measured=metrics_line(values),
             )
+
+
+def _is_listing(text: str) -> bool:
+    """Tell the image build's list of installed packages, a hundred lines that nobody reads."""
+    return text.startswith(" + ")
 
 
 def _clock() -> str:

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+AS_STARTED = dict(os.environ)
+"""The environment before any test pointed this process at the local Azure's proxy."""
 
 
 def tools(folder: Path, *names: str) -> dict[str, str]:
@@ -67,7 +69,7 @@ def test_the_command_line_installs_and_starts_on_each_python(tmp_path: Path, ver
         [python, str(ROOT / "cli.py"), "plan"],
         [python, str(ROOT / "cli.py"), "local", "stop"],
     ):
-        environment = {**os.environ, "TUNESTACK_HOME": str(tmp_path / "home")}
+        environment = {**AS_STARTED, "TUNESTACK_HOME": str(tmp_path / "home")}
         run = subprocess.run(
             command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
         )

@@ -80,8 +80,8 @@ def test_plan_shows_resources_grants_with_reasons_and_prices(cloud: FakeCloud) -
     shown = run("plan").stdout
     assert "id-local-endpoint" in shown
     assert "asked for; serving a model would do with the two grants below" in shown
-    assert "3.673" in shown
-    assert "2026-11-09" in shown
+    assert "1.008" in shown
+    assert "2026-11-21" in shown
     assert cloud.arm.count("PUT") == 0
 
 

@@ -26,6 +26,7 @@ def main(arguments: list[str]) -> int:
     logging.basicConfig(stream=sys.stdout, format="%(message)s", level=logging.WARNING, force=True)
     log.setLevel(logging.INFO if is_first_process() else logging.WARNING)
     warnings.simplefilter("ignore", FutureWarning)
+    warnings.filterwarnings("ignore", message="Could not find a config file")  # of a GGUF base
     order = parse(arguments)
     try:
         train(order)
@@ -131,5 +132,7 @@ if __name__ == "__main__":
     sys.dont_write_bytecode = False
     # Large pages: fewer faults on the first touch of a gigabyte, which cost seconds on a laptop.
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+    # Addresses of the tracking service's own pages; the command line shows the studio's.
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     os.environ.setdefault("TQDM_DISABLE", "1")
     sys.exit(main(sys.argv[1:]))

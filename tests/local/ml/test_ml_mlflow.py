@@ -1,6 +1,10 @@
 """MLflow tracking through mlflow's own client, as a job uses it."""
 
 import math
+import os
+import re
+import subprocess
+import sys
 import uuid
 from typing import Any
 
@@ -66,17 +70,22 @@ def test_a_parameter_does_not_change_and_a_run_must_be_there(client: Any) -> Non
         client.log_metric("nothing", "loss", 1.0)
 
 
-def test_the_fluent_api_logs_to_the_same_place(stack: Stack, client: Any) -> None:
-    import mlflow
+FLUENT = """
+import mlflow
 
-    before = mlflow.get_tracking_uri()
-    mlflow.set_tracking_uri(client.tracking_uri)
-    try:
-        mlflow.set_experiment(f"fluent-{uuid.uuid4().hex[:6]}")
-        with mlflow.start_run() as run:
-            mlflow.log_params({"a": 1})
-            mlflow.log_metrics({"loss": 0.5}, step=2)
-    finally:
-        mlflow.set_tracking_uri(before)
-    read = stack.tracking(f"runs/get?run_id={run.info.run_id}")["run"]
+mlflow.set_experiment("fluent")
+with mlflow.start_run() as run:
+    mlflow.log_params({"a": 1})
+    mlflow.log_metrics({"loss": 0.5}, step=2)
+print(run.info.run_id)
+"""
+
+
+def test_the_fluent_api_logs_to_the_same_place(stack: Stack, client: Any) -> None:
+    """In a process of its own: the fluent API keeps its address and experiment for good."""
+    environment = {**os.environ, "MLFLOW_TRACKING_URI": client.tracking_uri}
+    child = [sys.executable, "-c", FLUENT]
+    said = subprocess.run(child, env=environment, check=True, capture_output=True, text=True)
+    run = next(line for line in said.stdout.splitlines() if re.fullmatch(r"[0-9a-f-]+", line))
+    read = stack.tracking(f"runs/get?run_id={run}")["run"]
     assert read["data"]["metrics"][0]["value"] == 0.5
