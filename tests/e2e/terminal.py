@@ -24,7 +24,7 @@ class Terminal:
             "COLUMNS": "120",
         }
 
-    def run(self, *arguments: str, exit_code: int = 0, timeout: float = 300) -> str:
+    def run(self, *arguments: str, exit_code: int = 0, timeout: float = 900) -> str:
         """Run a command, hold it to its exit code, and give its stdout."""
         self.last = subprocess.run(
             [sys.executable, str(ROOT / "cli.py"), *arguments],
@@ -36,6 +36,6 @@ class Terminal:
         assert "Traceback" not in told, told
         return self.last.stdout
 
-    def json(self, *arguments: str, exit_code: int = 0, timeout: float = 300) -> Any:
+    def json(self, *arguments: str, exit_code: int = 0, timeout: float = 900) -> Any:
         """Run a command with --json and read the one document on its stdout."""
         return json.loads(self.run(*arguments, "--json", exit_code=exit_code, timeout=timeout))
