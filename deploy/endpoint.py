@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.cloud import Cloud, operation, quietly
+from core.environments import ensure_environment
 from core.errors import CloudError, UserError
 from core.refs import EndpointRef, ModelRef, StackOutputs
 from deploy.deployment import Deployments, Plan, state_name
@@ -20,7 +21,6 @@ from deploy.environment import (
     SERVING,
     build_environment,
     code_digest,
-    ensure_environment,
     stage_code,
 )
 

@@ -11,12 +11,13 @@ from typing import Any
 
 from core import template_fingerprint
 from core.cloud import Cloud, operation, quietly
+from core.environments import Device, ensure_environment
 from core.errors import PrerequisiteError
 from core.recipe import Recipe
 from core.refs import JobRef, StackOutputs
 from training.assets import ensure_base_model, ensure_data, packaged_weights
 from training.data.check import Report
-from training.environment import JOB_FOLDER, Device, ensure_environment
+from training.environment import JOB_FOLDER, build_environment
 
 EXPERIMENT = "tunestack"
 IDENTITY_API = "2023-01-31"
@@ -52,7 +53,7 @@ def submit(cloud: Cloud, outputs: StackOutputs, order: Order) -> JobRef:
     """
     weights = packaged_weights(order.recipe)
     identity = _identity(cloud, outputs)
-    environment = ensure_environment(cloud, outputs, order.device, order.code)
+    environment = ensure_environment(cloud, outputs, build_environment(order.device, order.code))
     inputs = {
         "train_file": _data(cloud, outputs, "tunestack-train", order.train),
         "eval_file": _data(cloud, outputs, "tunestack-validation", order.validation),

@@ -199,8 +199,9 @@ def deployment(cloud: Cloud, outputs: StackOutputs, endpoint: EndpointRef) -> An
 
 
 def planned(cloud: Cloud, outputs: StackOutputs, wanted: ModelRef, work: Path) -> Any:
+    from core.environments import ensure_environment
     from deploy.deployment import Plan
-    from deploy.environment import build_environment, code_digest, ensure_environment, stage_code
+    from deploy.environment import build_environment, code_digest, stage_code
 
     code = stage_code(work, PROGRAM)
     environment = ensure_environment(cloud, outputs, build_environment(SIZE, PROGRAM))
