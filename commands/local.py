@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from commands.local_fault import fault
 from commands.options import json_option
 from commands.output import say, show, table
 from core.home import environments, home
@@ -14,6 +15,9 @@ from core.home import environments, home
 @click.group(name="local")
 def local() -> None:
     """Run the rehearsal's Azure by hand: start, env, status, stop."""
+
+
+local.add_command(fault)
 
 
 @local.command()

@@ -16,6 +16,16 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from core.errors import CloudError, NotSignedIn
+from core.long_running import (
+    FAILED,
+    FINAL,
+    Way,
+    operation_url,
+    state_of,
+    status_of,
+    unfinished,
+    wait,
+)
 from core.refs import StackOutputs
 
 if TYPE_CHECKING:
@@ -146,7 +156,11 @@ class Cloud:
 
 
 class Arm:
-    """Plain ARM requests with retries, authentication and long-running operations."""
+    """Plain ARM requests with retries, authentication and long-running operations.
+
+    Like Azure's Go SDK, and unlike its Python one, it registers a resource provider that the
+    subscription has not used yet. A change that meets another one on the same resource waits.
+    """
 
     def __init__(
         self, credential: "TokenCredential", transport: Any = None, patience: float = 3600
@@ -186,10 +200,10 @@ class Arm:
 
     def put(self, path: str, api_version: str, body: dict[str, Any]) -> dict[str, Any]:
         """Create or update a resource and wait until Azure has finished with it."""
-        answer = self._send("PUT", path, api_version, body)
+        answer = self._change("PUT", path, api_version, body)
         is_long = self._finish(answer)
         content = answer.json() if answer.content else {}
-        if not is_long and _state(content) in FINAL and content:
+        if not is_long and state_of(content) in FINAL and content:
             return dict(content)
         return self._settled(path, api_version)
 
@@ -203,11 +217,21 @@ class Arm:
 
     def delete(self, path: str, api_version: str) -> bool:
         """Delete a resource and wait; False where there was none."""
-        answer = self._send("DELETE", path, api_version, None)
+        answer = self._change("DELETE", path, api_version, None)
         if answer.status_code in (204, 404):
             return False
         self._finish(answer)
         return True
+
+    def _change(self, method: str, path: str, api_version: str, body: dict[str, Any] | None) -> Any:
+        """Send a PUT or DELETE, again when what stood in its way is done."""
+        way = Way(self._send, path, api_version, time.monotonic() + self._patience)
+        while True:
+            try:
+                return self._send(method, path, api_version, body)
+            except CloudError as refused:
+                if refused.status != 409 or not way.is_free_after(refused):
+                    raise
 
     def _send(self, method: str, path: str, api_version: str, body: dict[str, Any] | None) -> Any:
         from azure.core.exceptions import HttpResponseError
@@ -228,17 +252,17 @@ class Arm:
 
     def _finish(self, answer: Any) -> bool:
         """Wait for a long-running operation; False where Azure was done at once."""
-        url = _operation_url(answer)
+        url = operation_url(answer)
         if not url:
             return False
         deadline = time.monotonic() + self._patience
         while True:
-            _wait(answer, deadline)
+            wait(answer, deadline)
             answer = self._send("GET", url, "", None)
             content = answer.json() if answer.content else {}
-            status = content.get("status") or _status_of(answer.status_code)
+            status = content.get("status") or status_of(answer.status_code)
             if status in FAILED:
-                raise _unfinished(content.get("error") or {}, status)
+                raise unfinished(content.get("error") or {}, status)
             if status == "Succeeded":
                 return True
 
@@ -249,45 +273,8 @@ class Arm:
             if answer.status_code == 404:
                 raise CloudError(f"{path} is gone again while it was being made.", status=404)
             body = dict(answer.json())
-            if _state(body) in FAILED:
-                raise CloudError(f"{path} ended as {_state(body)}.", code=_state(body))
-            if _state(body) in FINAL:
+            if state_of(body) in FAILED:
+                raise CloudError(f"{path} ended as {state_of(body)}.", code=state_of(body))
+            if state_of(body) in FINAL:
                 return body
-            _wait(answer, deadline)
-
-
-FINAL = ("Succeeded", "Active", "Provisioned")
-FAILED = ("Failed", "Canceled", "Cancelled")
-
-
-def _state(body: dict[str, Any]) -> str:
-    """Read a resource's provisioning state; what has none is final at once."""
-    return str((body.get("properties") or {}).get("provisioningState") or "Succeeded")
-
-
-def _status_of(code: int) -> str:
-    """Read a poll's status where its body says nothing: 202 means go on, gone means done."""
-    return "InProgress" if code == 202 else "Succeeded"
-
-
-def _unfinished(error: dict[str, Any], status: str) -> CloudError:
-    code = str(error.get("code") or status)
-    return CloudError(f"Azure could not finish: {code}: {error.get('message', '')}", code=code)
-
-
-def _operation_url(answer: Any) -> str:
-    """Find where to ask; a `Location` counts only where Azure has merely accepted (202)."""
-    headers = answer.headers
-    location = headers.get("Location") if answer.status_code == 202 else None
-    return str(headers.get("Azure-AsyncOperation") or location or "")
-
-
-def _wait(answer: Any, deadline: float) -> None:
-    """Wait as long as Azure asked for: `retry-after-ms`, else `Retry-After`, else two seconds."""
-    if time.monotonic() > deadline:
-        raise CloudError("Azure is still at it; gave up waiting.", hint="Run the command again.")
-    headers = answer.headers
-    if "retry-after-ms" in headers:
-        time.sleep(int(headers["retry-after-ms"]) / 1000)
-    else:
-        time.sleep(int(headers.get("Retry-After", "2")))
+            wait(answer, deadline)

@@ -1,6 +1,8 @@
 """Who may do what: one decision, from role assignments and the table of roles, for every request.
 
-Deny assignments, conditions and the minutes that Azure takes to spread a new grant are not played.
+A new grant may take a while to be in force, as at Azure, where it takes minutes: the world says
+how many checks that it would have passed are still refused. Deny assignments and conditions are
+not played.
 """
 
 import re
@@ -14,6 +16,8 @@ from local.state import Document, State
 
 ASSIGNMENTS = "Microsoft.Authorization/roleAssignments"
 IDENTITIES = "Microsoft.ManagedIdentity/userAssignedIdentities"
+DELAY = "setting:/roleDelay"
+FRESH = "freshGrant"
 
 
 @dataclass(frozen=True)
@@ -34,10 +38,16 @@ def is_allowed(
     state: State, principal: Principal, action: str, scope: str, *, data: bool = False
 ) -> bool:
     """Say whether a role assignment at `scope` or above lets `principal` do `action` there."""
-    return any(
-        _role_allows(role, action, data=data)
-        for role in _roles_at(state, principal.object_id, scope)
-    )
+    fresh = []
+    for assignment, role in _roles_at(state, principal.object_id, scope):
+        if not _role_allows(role, action, data=data):
+            continue
+        if not _is_fresh(state, assignment):
+            return True
+        fresh.append(assignment)
+    for assignment in fresh:
+        _count_down(state, assignment)
+    return False
 
 
 def require(
@@ -95,14 +105,56 @@ def _identity(document: Document) -> Principal:
     return Principal("ServicePrincipal", document["properties"]["principalId"], document["name"])
 
 
-def _roles_at(state: State, object_id: str, scope: str) -> Iterator[Role]:
-    for _, assignment in state.find(ASSIGNMENTS):
+def role_delay(state: State) -> int:
+    """Give the number of checks that a new grant is late."""
+    return int((state.get(DELAY) or {}).get("checks", 0))
+
+
+def set_role_delay(state: State, checks: int) -> None:
+    """Let grants from now on be late by so many checks; 0 puts those that wait in force, too."""
+    with state.transaction():
+        state.put(DELAY, "setting", {"checks": checks})
+        for id, _ in state.find(FRESH) if checks == 0 else ():
+            state.delete(id)
+
+
+def mark_fresh(state: State, assignment: str) -> None:
+    """Note a new role assignment, where grants are late in this world."""
+    if checks := role_delay(state):
+        state.put(_fresh(assignment), FRESH, {"left": checks})
+
+
+def _is_fresh(state: State, assignment: str) -> bool:
+    return state.get(_fresh(assignment)) is not None
+
+
+def _count_down(state: State, assignment: str) -> None:
+    """Bring a grant one check nearer; a refusal that undoes everything else leaves that."""
+
+    def count() -> None:
+        with state.transaction():
+            record = state.get(_fresh(assignment))
+            if record is not None and record["left"] > 1:
+                state.put(_fresh(assignment), FRESH, {"left": record["left"] - 1})
+            elif record is not None:
+                state.delete(_fresh(assignment))
+
+    state.afterwards(count)
+
+
+def _fresh(assignment: str) -> str:
+    """Give the id of the note on a grant; an assignment's name is a GUID."""
+    return f"{FRESH}:/{assignment.rpartition('/')[2]}"
+
+
+def _roles_at(state: State, object_id: str, scope: str) -> Iterator[tuple[str, Role]]:
+    for id, assignment in state.find(ASSIGNMENTS):
         properties = assignment["properties"]
         if properties["principalId"] != object_id or not _covers(properties["scope"], scope):
             continue
         role = role_of(properties["roleDefinitionId"])
         if role is not None:
-            yield role
+            yield id, role
 
 
 def _covers(granted: str, asked: str) -> bool:

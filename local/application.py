@@ -3,6 +3,8 @@
 One ASGI application for every host. Errors have the shape of the service that was asked.
 """
 
+import asyncio
+import contextlib
 import inspect
 import json
 import logging
@@ -19,6 +21,8 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from local.access import ANONYMOUS, Principal, require
+from local.arm.gate import check_gate
+from local.faults import Fault, refusal, take
 from local.login.tokens import ARM_AUDIENCE, ML_AUDIENCE, STORAGE_AUDIENCE, verify
 from local.operations import (
     ARM,
@@ -79,7 +83,11 @@ class Application:
         request = Request(scope, body.receive)
         host = request.headers.get("host", "").partition(":")[0].lower()
         request_id = str(uuid.uuid4())
-        response = await self._respond(request, host, request_id)
+        fault = take(self.world.state, request.method, host, request.scope["path"])
+        response = await self._respond_with(fault, request, host, request_id)
+        if fault and fault.drop:
+            await _cut(request, body)
+            return
         response.headers["x-ms-request-id"] = request_id
         response.headers["x-ms-correlation-request-id"] = request_id
         if host.endswith(BLOB_SUFFIX):
@@ -97,6 +105,18 @@ class Application:
             response.status_code,
             1000 * (time.monotonic() - started),
         )
+
+    async def _respond_with(
+        self, fault: Fault | None, request: Request, host: str, request_id: str
+    ) -> Response:
+        if fault is None:
+            return await self._respond(request, host, request_id)
+        log.info("fault: %s %s%s: %s", request.method, host, request.url.path, fault)
+        response = Response()
+        if fault.slow or fault.after:
+            response = await self._respond(request, host, request_id)
+        await asyncio.sleep(fault.slow / 1000)
+        return _refusal_response(refusal(fault, host), host) if fault.status else response
 
     async def _respond(self, request: Request, host: str, request_id: str) -> Response:
         try:
@@ -144,6 +164,8 @@ class Application:
                 "MissingApiVersionParameter",
                 "The api-version query parameter (?api-version=) is required for all requests.",
             )
+        if host == ARM and request.method == "PUT":
+            await run_in_threadpool(check_gate, call)
         if inspect.iscoroutinefunction(row.handler):
             return await row.handler(call)
         return await run_in_threadpool(row.handler, call)
@@ -175,6 +197,20 @@ class Application:
         if row.is_anonymous or not row.action or row.action == SIGNED_IN:
             return
         require(self.world.state, principal, row.action, found[1] if found else home.subscription)
+
+
+async def _cut(request: Request, body: _Body) -> None:
+    """Close the connection in the middle of an answer, as a network in between does.
+
+    After no byte at all urllib3 would blame the proxy, and azure-core take the request for unsent.
+    """
+    with contextlib.suppress(ClientDisconnect):
+        await body.drain()
+    transport = request.scope["state"]["transport"]
+    transport.write(b"HTTP/1.1 ")
+    transport.close()
+    while (await body.receive())["type"] != "http.disconnect":
+        pass
 
 
 def _audiences(host: str) -> tuple[str, ...]:

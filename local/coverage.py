@@ -15,6 +15,10 @@ A stand-in: made from Azure's published types and from what Azure's SDKs accept,
 with Azure itself. Every api-version is accepted. A request that is not listed is answered 404
 and named in the server's log. "Right" is the action that a role must allow at the resource or
 above it; a right in *italics* is a data action, checked by the service on the container or blob.
+
+Of every PUT, ARM's own rules are checked first: the namespace is registered, the group is not being
+deleted. Every operation can be made to fail: `tunestack local fault`. What is soft-deleted is kept
+by date; everything else that takes time takes polls.
 """
 
 

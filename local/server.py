@@ -18,10 +18,11 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import psutil
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from local.application import Application
 from local.arm.assignments import make_person_owner
@@ -48,6 +49,15 @@ class _Server(uvicorn.Server):  # type: ignore[misc]
     def capture_signals(self) -> Iterator[None]:
         """Leave the signals to `serve`."""
         yield
+
+
+class _Connection(H11Protocol):  # type: ignore[misc]
+    """A connection that the application can cut: a request's scope leads to its transport."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        """Put the transport where every request of the connection finds it."""
+        super().connection_made(transport)
+        self.app_state: dict[str, Any] = {"transport": transport}
 
 
 def main() -> int:
@@ -147,6 +157,7 @@ async def _listen(proxy: Proxy, folder: Path, port: int) -> int:
 def _uvicorn(world: World, socket: Path, ca: object) -> _Server:
     config = uvicorn.Config(
         Application(world),
+        http=_Connection,
         uds=str(socket),
         lifespan="off",
         log_config=None,

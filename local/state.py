@@ -9,7 +9,7 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,11 @@ class State:
     """A thread-safe store of JSON documents in one SQLite file."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # It holds keys; the command line may be the first to open it, under anybody's umask.
+        (folder / "state.sqlite").touch(mode=0o600)
         self._lock = threading.RLock()
+        self._afterwards: list[Callable[[], None]] = []
         self._rows = sqlite3.connect(
             folder / "state.sqlite", check_same_thread=False, isolation_level=None
         )
@@ -36,17 +39,34 @@ class State:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Make what happens inside atomic, towards other threads and towards a crash."""
+        waiting: list[Callable[[], None]] = []
+        try:
+            with self._lock:
+                if self._rows.in_transaction:
+                    yield
+                    return
+                self._rows.execute("BEGIN IMMEDIATE")
+                self._afterwards = waiting
+                try:
+                    yield
+                except BaseException:
+                    self._rows.execute("ROLLBACK")
+                    raise
+                self._rows.execute("COMMIT")
+        finally:
+            for act in waiting:
+                act()
+
+    def afterwards(self, act: Callable[[], None]) -> None:
+        """Act when this thread's transaction is over, also where it is undone; else at once.
+
+        For what a refusal must leave behind although it undoes everything else.
+        """
         with self._lock:
             if self._rows.in_transaction:
-                yield
+                self._afterwards.append(act)
                 return
-            self._rows.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                self._rows.execute("ROLLBACK")
-                raise
-            self._rows.execute("COMMIT")
+        act()
 
     def get(self, id: str) -> Document | None:
         """Read a document; None where there is none."""
@@ -82,6 +102,18 @@ class State:
                 "SELECT id, body FROM documents WHERE (? = '' OR kind = ?)"
                 " AND (? = '' OR substr(id, 1, ?) = ? COLLATE NOCASE) ORDER BY created, id",
                 (kind, kind, below, len(below) + 1, f"{below}/"),
+            ).fetchall()
+        return [(id, json.loads(body)) for id, body in rows]
+
+    def within(self, prefix: str) -> list[tuple[str, Document]]:
+        """List (id, document) whose id starts with `prefix/`, by the index: costs next to nothing.
+
+        The range ends at `prefix0`: `0` is the character after `/`.
+        """
+        with self._lock:
+            rows = self._rows.execute(
+                "SELECT id, body FROM documents WHERE id > ? AND id < ? ORDER BY id",
+                (f"{prefix}/", f"{prefix}0"),
             ).fetchall()
         return [(id, json.loads(body)) for id, body in rows]
 

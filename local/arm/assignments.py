@@ -4,7 +4,7 @@ import re
 import uuid
 from typing import Any
 
-from local.access import ASSIGNMENTS, Principal, directory
+from local.access import ASSIGNMENTS, Principal, directory, mark_fresh
 from local.arm.ids import name_of
 from local.arm.types import now
 from local.operations import Answer, Call, Refusal, operation
@@ -31,7 +31,8 @@ def make_person_owner(state: State, home: Tenant) -> None:
     "PUT",
     f"{AUTHORIZATION}/roleAssignments/{{name}}",
     action=f"{ASSIGNMENTS}/write",
-    note="principal, role, triple and updates checked; in force at once; no conditions",
+    note="principal, role, triple and updates checked; in force at once, or as many checks late as"
+    " `tunestack local fault role-delay` says; no conditions",
 )
 def put_assignment(call: Call) -> Answer:
     """Grant a role to a principal at a scope."""
@@ -46,6 +47,8 @@ def put_assignment(call: Call) -> Answer:
         id = before["id"] if before else call.path
         document = _document(id, scope, asked, call.principal.object_id, before)
         call.world.state.put(id, ASSIGNMENTS, document)
+        if before is None:
+            mark_fresh(call.world.state, id)
     return Answer(document, status=200 if before else 201)
 
 

@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 from local.arm.ids import group_of, name_of, segment, top_of
+from local.arm.polling import advance, is_deleting
 from local.arm.types import ResourceType
 from local.operations import Call, Refusal
 from local.state import Document
@@ -15,7 +16,10 @@ def check_place(call: Call, type: ResourceType) -> None:
     """Refuse a resource whose group or parent is not there."""
     check_group(call)
     top = top_of(call.path)
-    if type.is_child and call.world.state.get(top) is None:
+    parent = call.world.state.get(top) if type.is_child else None
+    if call.request.method == "PUT" and is_deleting(parent):
+        raise busy(type.busy_error, top)
+    if type.is_child and parent is None:
         raise Refusal(
             404,
             "ParentResourceNotFound",
@@ -31,6 +35,48 @@ def check_group(call: Call) -> None:
         raise Refusal(
             404, "ResourceGroupNotFound", f"Resource group '{name_of(group)}' could not be found."
         )
+
+
+def check_at_rest(call: Call, type: ResourceType, document: Document) -> None:
+    """Refuse a change of what is being made or deleted; the refusal counts as a poll."""
+    if type.polls and document["properties"].get("provisioningState") in ("Creating", "Deleting"):
+        id = document["id"]
+        call.world.state.afterwards(lambda: advance(call.world, id))
+        raise busy(type.busy_error, id)
+
+
+def check_nested(call: Call, type: ResourceType, document: Document) -> None:
+    """Refuse to delete what still has tracked resources in it; deletions there go a step on."""
+    state, below = call.world.state, document["id"]
+    for kind in type.nested:
+        for id, _ in state.find(kind, below=below):
+            advance(call.world, id)
+    left = [id for kind in type.nested for id, _ in state.find(kind, below=below)]
+    if left:
+        names = ", ".join(id.partition("/providers/")[2] for id in left)
+        raise Refusal(
+            409,
+            "CannotDeleteResource",
+            "Cannot delete resource while nested resources exist. Some existing nested resource"
+            f" IDs include: '{names}'. Please delete all nested resources before deleting this"
+            " resource.",
+        )
+
+
+def busy(code: str, id: str) -> Refusal:
+    """Make Azure's answer for a resource on which another operation goes on.
+
+    Microsoft.Storage's message is as reported in Azure/ARO-RP#1197; the others are not verified.
+    """
+    if code == "StorageAccountOperationInProgress":
+        text = "An operation is currently performing on this storage account that requires"
+        return Refusal(409, code, f"{text} exclusive access.")
+    return Refusal(
+        409,
+        code,
+        f"Cannot modify resource with id '{id}' because its provisioning state is not terminal."
+        " Please wait for the provisioning state to become terminal and then retry the request.",
+    )
 
 
 def check_name(call: Call, type: ResourceType) -> None:

@@ -1,20 +1,23 @@
-"""Subscriptions, resource groups, providers, and lists of resources across types."""
+"""Subscriptions, resource groups, and lists of resources across types."""
 
 import re
 from typing import Any
 
 from local.access import ASSIGNMENTS, is_allowed
 from local.arm.checks import GROUPS
+from local.arm.holds import keep_deleted
 from local.arm.ids import group_of, name_of
-from local.arm.polling import begin
+from local.arm.polling import DELETING, REMOVALS, advance, begin_removal
 from local.arm.resources import TYPES
 from local.operations import SIGNED_IN, Answer, Call, Refusal, operation
 from local.state import Document
 from local.storage.containers import ACCOUNTS, delete_account_data
 from local.tenant import tenant
+from local.world import World
 
 SUBSCRIPTION = "/subscriptions/{subscription}"
 GROUP = f"{SUBSCRIPTION}/resourceGroups/{{group}}"
+DEPLOYMENTS = "Microsoft.MachineLearningServices/workspaces/onlineEndpoints/deployments"
 READ = "Microsoft.Resources/subscriptions/resourceGroups/read"
 WRITE = "Microsoft.Resources/subscriptions/resourceGroups/write"
 DELETE = "Microsoft.Resources/subscriptions/resourceGroups/delete"
@@ -67,13 +70,15 @@ def put_group(call: Call) -> Answer:
 
 @operation("GET", GROUP, action=READ)
 def get_group(call: Call) -> Document:
-    """Read a resource group."""
+    """Read a resource group; one that is being deleted comes a step further."""
+    advance(call.world, call.path)
     return _group(call)
 
 
 @operation("HEAD", GROUP, action=READ)
 def has_group(call: Call) -> Answer:
     """Say whether a resource group is there."""
+    advance(call.world, call.path)
     return Answer(status=204 if call.world.state.get(call.path) else 404)
 
 
@@ -87,14 +92,14 @@ def list_groups(call: Call) -> dict[str, Any]:
     "DELETE",
     GROUP,
     action=DELETE,
-    note="everything inside at once, with blobs and processes; the operation then takes two polls",
+    note="processes end at once, everything else at the second poll; soft-deleted like one by one",
 )
 def delete_group(call: Call) -> Answer:
     """Delete a resource group with everything in it."""
-    if call.world.state.get(call.path) is None:
-        raise _no_group(call)
-    _empty_group(call)
-    return Answer(status=202, headers=begin(call, call.path, "Microsoft.Resources", 2))
+    group = _group(call)
+    headers = begin_removal(call, group, "Microsoft.Resources", 2)
+    _stop_everything(call.world, group["id"])
+    return Answer(status=202, headers=headers)
 
 
 @operation(
@@ -120,38 +125,6 @@ def list_group_resources(call: Call) -> dict[str, Any]:
 def list_resources(call: Call) -> dict[str, Any]:
     """List what is in the subscription."""
     return {"value": _filtered(call, _tracked(call, call.path.removesuffix("/resources")))}
-
-
-@operation(
-    "GET",
-    f"{SUBSCRIPTION}/providers",
-    action="Microsoft.Resources/subscriptions/providers/read",
-    note="all registered from the beginning",
-)
-def list_providers(call: Call) -> dict[str, Any]:
-    """List the namespaces that are played."""
-    return {"value": [_provider(call, name) for name in _namespaces()]}
-
-
-@operation(
-    "GET",
-    f"{SUBSCRIPTION}/providers/{{provider}}",
-    action="Microsoft.Resources/subscriptions/providers/read",
-)
-def get_provider(call: Call) -> dict[str, Any]:
-    """Read a namespace with its types."""
-    return _provider(call, _namespace(call))
-
-
-@operation(
-    "POST",
-    f"{SUBSCRIPTION}/providers/{{provider}}/register",
-    action="Microsoft.Resources/subscriptions/providers/register/action",
-    note="does nothing: all are registered",
-)
-def register_provider(call: Call) -> dict[str, Any]:
-    """Register a namespace."""
-    return _provider(call, _namespace(call))
 
 
 def _subscription(call: Call) -> dict[str, Any]:
@@ -198,16 +171,33 @@ def _no_group(call: Call) -> Refusal:
     return Refusal(404, "ResourceGroupNotFound", f"Resource group '{name}' could not be found.")
 
 
-def _empty_group(call: Call) -> None:
-    state, group = call.world.state, call.path
-    call.world.processes.end_below(group)
+def _stop_everything(world: World, group: str) -> None:
+    """End what runs in a group that goes; marked, so that no later start takes it up again."""
+    world.processes.end_below(group)
+    with world.state.transaction():
+        for id, deployment in world.state.find(DEPLOYMENTS, below=group):
+            deployment["properties"]["provisioningState"] = DELETING
+            world.state.put(id, DEPLOYMENTS, deployment)
+
+
+def _empty_group(world: World, group: Document, final: bool) -> None:
+    """Delete what is in a group; each type is held as it would be by a DELETE of its own."""
+    state, id = world.state, group["id"]
+    world.processes.end_below(id)
     with state.transaction():
-        accounts = [account["name"] for _, account in state.find(ACCOUNTS, below=group)]
-        state.delete(group)
+        accounts = [account["name"] for _, account in state.find(ACCOUNTS, below=id)]
+        for type in TYPES:
+            if type.hold is not None:
+                for _, document in state.find(type.type, below=id):
+                    keep_deleted(state, type.hold, document)
+        state.delete(id)
     # A job that was submitted while the first ones ended has nowhere left to report to.
-    call.world.processes.end_below(group)
+    world.processes.end_below(id)
     for account in accounts:
-        delete_account_data(call.world, account)
+        delete_account_data(world, account)
+
+
+REMOVALS[GROUPS.lower()] = _empty_group
 
 
 def _tracked(call: Call, below: str) -> list[Document]:
@@ -242,26 +232,3 @@ def _fits(document: Document, terms: dict[str, str]) -> bool:
         return False
     own = str(document["type"]).lower()
     return terms.get("resourceType", own).lower() == own
-
-
-def _namespaces() -> list[str]:
-    return sorted({type.provider for type in TYPES} | {"Microsoft.Authorization"})
-
-
-def _namespace(call: Call) -> str:
-    wanted = call.parameters["provider"]
-    for name in _namespaces():
-        if name.lower() == wanted.lower():
-            return name
-    raise Refusal(404, "InvalidResourceNamespace", f"The resource namespace '{wanted}' is invalid.")
-
-
-def _provider(call: Call, name: str) -> dict[str, Any]:
-    types = [type.type.partition("/")[2] for type in TYPES if type.provider == name]
-    return {
-        "id": f"{tenant(call.world.folder).subscription}/providers/{name}",
-        "namespace": name,
-        "registrationState": "Registered",
-        "registrationPolicy": "RegistrationRequired",
-        "resourceTypes": [{"resourceType": type, "locations": []} for type in types],
-    }

@@ -1,24 +1,33 @@
-"""PUT, GET, DELETE and list for every type in the table, with ARM's rules around them."""
+"""PUT, GET, DELETE and list for every type in the table, with ARM's rules around them.
+
+Deletion itself is in `polling`, what a deleted resource still holds in `holds`.
+"""
 
 import copy
 from functools import partial
 
+from local.arm.accounts import ACCOUNT
 from local.arm.checks import (
+    check_at_rest,
     check_body,
     check_group,
     check_name,
+    check_nested,
     check_place,
     check_update,
 )
+from local.arm.holds import find_held, is_final, keep_deleted, release, revived
 from local.arm.identities import settle_identity
 from local.arm.ids import name_of, segment
-from local.arm.polling import advance, begin
+from local.arm.polling import REMOVALS, advance, begin, begin_removal, is_deleting, remove
 from local.arm.types import PLAIN_TYPES, ResourceType
+from local.arm.vaults import VAULT
 from local.arm.workspaces import ML_TYPES
 from local.operations import Answer, Call, Refusal, operation
 from local.state import Document
+from local.world import World
 
-TYPES: tuple[ResourceType, ...] = (*PLAIN_TYPES, *ML_TYPES)
+TYPES: tuple[ResourceType, ...] = (*PLAIN_TYPES, VAULT, ACCOUNT, *ML_TYPES)
 READ_ONLY = ("id", "name", "type", "systemData", "etag", "identity.principalId")
 GROUP_PATH = "/subscriptions/{subscription}/resourceGroups/{group}/providers/"
 STATELESS = (
@@ -36,12 +45,14 @@ def put(type: ResourceType, call: Call) -> Answer:
         check_name(call, type)
         check_place(call, type)
         before = call.world.state.get(call.path)
-        document = _document(type, call, before)
+        if before is not None:
+            check_at_rest(call, type, before)
+        document, held = _met(type, call, _document(type, call, before), before)
         check_body(call, type, document)
         if before is not None:
             check_update(type, document, before)
-        settle_identity(call, document, before)
-        type.complete(call, document, before)
+        settle_identity(call, document, before or held)
+        type.complete(call, document, before or held)
         is_slow = before is None and type.polls > 0
         if type.type not in STATELESS:
             document["properties"]["provisioningState"] = "Creating" if is_slow else "Succeeded"
@@ -52,7 +63,7 @@ def put(type: ResourceType, call: Call) -> Answer:
 
 def get(type: ResourceType, call: Call) -> Document:
     """Read a resource; one that is being made comes a step further."""
-    advance(call.world.state, call.path)
+    advance(call.world, call.path)
     document = call.world.state.get(call.path)
     if document is None:
         check_group(call)
@@ -76,12 +87,18 @@ def delete(type: ResourceType, call: Call) -> Answer:
     """Delete a resource and what lives in it; 204 where there is none."""
     document = call.world.state.get(call.path)
     if document is None:
-        return Answer(status=204)
-    type.before_delete(call, document)
-    call.world.state.delete(call.path)
-    if type.delete_polls == 0:
+        return _purge(type, call)
+    type.check_delete(call, document)
+    if not is_deleting(document):
+        check_at_rest(call, type, document)
+        check_nested(call, type, document)
+    final, polls = is_final(type.hold, call), type.delete_polls
+    if polls == 0:
+        remove(call.world, document, is_final=final)
         return Answer(status=200)
-    return Answer(status=202, headers=begin(call, call.path, type.provider, type.delete_polls))
+    type.before_delete(call.world, document)
+    headers = begin_removal(call, document, type.provider, polls, is_final=final)
+    return Answer(status=202, headers=headers)
 
 
 def list_all(type: ResourceType, call: Call) -> Document:
@@ -92,6 +109,37 @@ def list_all(type: ResourceType, call: Call) -> Document:
     if call.query.get("isDefault", "").lower() == "true":
         found = [d for d in found if d["properties"].get("isDefault")]
     return {"value": found}
+
+
+def _met(
+    type: ResourceType, call: Call, document: Document, before: Document | None
+) -> tuple[Document, Document | None]:
+    """Give what is to be made, and the held resource that comes back by it."""
+    held = type.hold.meet(call, document) if type.hold and before is None else None
+    if held is None:
+        return document, None
+    found = find_held(call.world.state, type.type, held["id"])
+    if found is not None:
+        release(call.world.state, found)
+    return revived(document, held), held
+
+
+def _purge(type: ResourceType, call: Call) -> Answer:
+    """Answer a DELETE of what is not there: where the type has it so, purge what is held."""
+    if not (type.hold and type.hold.is_purged_by_delete and is_final(type.hold, call)):
+        return Answer(status=204)
+    held = find_held(call.world.state, type.type, call.path)
+    if held is None:
+        return Answer(status=204)
+    check_group(call)
+    release(call.world.state, held)
+    return Answer(status=202, headers=begin(call, call.path, type.provider, type.delete_polls))
+
+
+def _remove(type: ResourceType, world: World, document: Document, final: bool) -> None:
+    type.before_delete(world, document)
+    if type.hold and not final:
+        keep_deleted(world.state, type.hold, document)
 
 
 def _parent(list_path: str) -> str:
@@ -123,6 +171,7 @@ def _not_found(type: ResourceType, call: Call) -> Refusal:
 
 
 def _register(type: ResourceType) -> None:
+    REMOVALS[type.type.lower()] = partial(_remove, type)
     path, listing = GROUP_PATH + type.path, (GROUP_PATH + type.path).removesuffix("/{name}")
     is_single = type.type.endswith("/blobServices")
     reader = get_blob_service if is_single else get

@@ -1,7 +1,8 @@
 """The table of resource types: names, required properties, and what Azure adds to each.
 
 Every rule here is Azure's own, published or known; what Azure also checks and this does not
-(soft-deleted names, quota, policies, networks) is left out.
+(quota, policies, networks) is left out. Key vaults, AI accounts and Azure ML have modules of their
+own.
 """
 
 import uuid
@@ -10,10 +11,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from local.operations import Call, Refusal
+from local.arm.holds import Hold, find_held
+from local.operations import Call
 from local.state import Document
 from local.storage.containers import container_folder, delete_account_data, delete_container
 from local.tenant import tenant
+from local.world import World
 
 Completion = Callable[[Call, Document, Document | None], None]
 
@@ -22,7 +25,11 @@ def _nothing(call: Call, document: Document, before: Document | None) -> None:
     """Add nothing."""
 
 
-def _no_cleanup(call: Call, document: Document) -> None:
+def _no_check(call: Call, document: Document) -> None:
+    """Let it go."""
+
+
+def _no_cleanup(world: World, document: Document) -> None:
     """Leave nothing behind anyway."""
 
 
@@ -45,9 +52,19 @@ class ResourceType:
     taken_error: str = ""
     """The error for a name that is taken anywhere; empty where names are the parent's own."""
     delete_polls: int = 0
+    """How many polls a deletion takes; 0: it is gone at once, as Azure does it for this type."""
+    busy_error: str = "AnotherOperationInProgress"
+    """The error for a change while another one goes on."""
+    hold: Hold | None = None
+    """How it is kept after its deletion; None: it is gone."""
+    nested: tuple[str, ...] = ()
+    """Types of tracked resources in it that must be gone first."""
     complete: Completion = _nothing
     """Add what Azure computes; called with the document before, None at creation."""
-    before_delete: Callable[[Call, Document], None] = _no_cleanup
+    check_delete: Callable[[Call, Document], None] = _no_check
+    """Refuse a DELETE that lacks something."""
+    before_delete: Callable[[World, Document], None] = _no_cleanup
+    """End what runs in it and drop its data; called when a deletion begins and when it ends."""
     fixed: tuple[str, ...] = field(default=())
     """Dotted paths that an update may not change."""
     note: str = ""
@@ -118,18 +135,16 @@ def _container(call: Call, document: Document, before: Document | None) -> None:
     folder.mkdir(parents=True, exist_ok=True)
 
 
-def _vault(call: Call, document: Document, before: Document | None) -> None:
-    wanted = str(document["properties"]["tenantId"])
-    if wanted.lower() != tenant(call.world.folder).tenant_id:
-        raise Refusal(
-            400, "BadRequest", f"An invalid value was provided for 'tenantId': '{wanted}'."
-        )
-    document["properties"]["vaultUri"] = f"https://{document['name']}.vault.azure.net/"
-
-
 def _log_analytics(call: Call, document: Document, before: Document | None) -> None:
     document["properties"].setdefault("sku", {"name": "pergb2018"})
     keep(document, before, customerId=guid, createdDate=now)
+    document["properties"]["modifiedDate"] = now()
+
+
+def _recover_logs(call: Call, asked: Document) -> Document | None:
+    """Bring a held workspace back, as a PUT of its name in its group does."""
+    held = find_held(call.world.state, LOG_ANALYTICS.type, asked["id"])
+    return held.resource if held else None
 
 
 def _component(call: Call, document: Document, before: Document | None) -> None:
@@ -159,13 +174,13 @@ def _identity(call: Call, document: Document, before: Document | None) -> None:
     document["properties"]["tenantId"] = tenant(call.world.folder).tenant_id
 
 
-def _delete_account(call: Call, document: Document) -> None:
-    delete_account_data(call.world, document["name"])
+def _delete_account(world: World, document: Document) -> None:
+    delete_account_data(world, document["name"])
 
 
-def _delete_container(call: Call, document: Document) -> None:
+def _delete_container(world: World, document: Document) -> None:
     account_id = document["id"].partition("/blobServices/")[0]
-    delete_container(call.world, account_id, document["name"])
+    delete_container(world, account_id, document["name"])
 
 
 STORAGE = ResourceType(
@@ -175,6 +190,7 @@ STORAGE = ResourceType(
     required=("sku.name", "kind", "location"),
     polls=2,
     taken_error="StorageAccountAlreadyTaken",
+    busy_error="StorageAccountOperationInProgress",
     fixed=("kind", "properties.isHnsEnabled"),
     complete=_storage,
     before_delete=_delete_account,
@@ -195,23 +211,15 @@ CONTAINER = ResourceType(
     before_delete=_delete_container,
     note="the same containers as the blob service's; never public",
 )
-VAULT = ResourceType(
-    "Microsoft.KeyVault/vaults/{name}",
-    "(?=.{3,24}$)[a-zA-Z][a-zA-Z0-9]*(?:-[a-zA-Z0-9]+)*",
-    name_error="VaultNameNotValid",
-    required=("properties.tenantId", "properties.sku.name", "properties.sku.family", "location"),
-    polls=1,
-    taken_error="VaultAlreadyExists",
-    complete=_vault,
-    note="no soft delete; secrets are not played",
-)
 LOG_ANALYTICS = ResourceType(
     "Microsoft.OperationalInsights/workspaces/{name}",
     "(?=.{4,63}$)[A-Za-z0-9][A-Za-z0-9-]+[A-Za-z0-9]",
     required=("location",),
     polls=1,
     complete=_log_analytics,
-    note="customer id; takes no logs",
+    hold=Hold(lambda workspace: 14, _recover_logs, "force"),
+    note="customer id; held 14 days after a DELETE without force=true, and recovered by a PUT of"
+    " its name in its group, but purged by no request; takes no logs",
 )
 COMPONENT = ResourceType(
     "Microsoft.Insights/components/{name}",
@@ -226,6 +234,7 @@ REGISTRY = ResourceType(
     "[a-zA-Z0-9]{5,50}",
     required=("sku.name", "location"),
     polls=1,
+    delete_polls=1,
     taken_error="AlreadyInUse",
     complete=_registry,
     note="login server; holds no images",
@@ -242,7 +251,6 @@ PLAIN_TYPES = (
     STORAGE,
     BLOB_SERVICE,
     CONTAINER,
-    VAULT,
     LOG_ANALYTICS,
     COMPONENT,
     REGISTRY,

@@ -6,12 +6,14 @@ Jobs, models, endpoints and everything else in a workspace is in `local/ml/`.
 from typing import Any
 
 from local.access import identity_principal, require
+from local.arm.holds import Hold, find_held
 from local.arm.ids import name_of
 from local.arm.types import ResourceType, guid, keep, now
 from local.operations import Call, Refusal
 from local.state import Document
 from local.storage.containers import create_container
 from local.tenant import tenant
+from local.world import World
 
 ML = "Microsoft.MachineLearningServices/workspaces"
 BLOBS = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs"
@@ -139,8 +141,23 @@ def _blob_store(account: str, container: str, is_default: bool) -> dict[str, Any
     }
 
 
-def _end_processes(call: Call, document: Document) -> None:
-    call.world.processes.end_below(document["id"])
+def _end_processes(world: World, document: Document) -> None:
+    world.processes.end_below(document["id"])
+
+
+def _meet(call: Call, asked: Document) -> Document | None:
+    """Refuse a held name.
+
+    Code and message as in Azure/ResourceModules#3596 and Azure/CanadaPubSecALZ#380; the status
+    that goes with the code was not seen.
+    """
+    if find_held(call.world.state, ML, asked["id"]) is not None:
+        raise Refusal(
+            400,
+            "BadRequest",
+            "Soft-deleted workspace exists. Please purge or recover it. https://aka.ms/wsoftdelete",
+        )
+    return None
 
 
 def _compute(call: Call, document: Document, before: Document | None) -> None:
@@ -193,16 +210,19 @@ def _check_own_rights(call: Call, document: Document) -> None:
         require(call.world.state, principal, f"{ML}/computes/write", workspace_id)
 
 
-def _delete_compute(call: Call, document: Document) -> None:
+def _check_delete_compute(call: Call, document: Document) -> None:
     if call.query.get("underlyingResourceAction", "").lower() not in ("delete", "detach"):
         raise Refusal(
             400,
             "UserError",
             "The query parameter underlyingResourceAction is required: Delete or Detach.",
         )
-    for id, job in call.world.state.find(f"{ML}/jobs"):
-        if str(job["properties"].get("computeId", "")).lower() == document["id"].lower():
-            call.world.processes.end(id)
+
+
+def _end_jobs(world: World, compute: Document) -> None:
+    for id, job in world.state.find(f"{ML}/jobs"):
+        if str(job["properties"].get("computeId", "")).lower() == compute["id"].lower():
+            world.processes.end(id)
 
 
 def _datastore(call: Call, document: Document, before: Document | None) -> None:
@@ -226,11 +246,16 @@ WORKSPACE = ResourceType(
     references=tuple(f"properties.{name}" for name in LINKED),
     polls=3,
     delete_polls=2,
+    busy_error="Conflict",
     fixed=("properties.storageAccount", "properties.keyVault"),
+    hold=Hold(lambda workspace: 14, _meet, "forceToPurge", is_purged_by_delete=True),
+    nested=(f"{ML}/onlineEndpoints",),
     complete=_workspace,
     before_delete=_end_processes,
     note="kind Default; its primary identity's rights on what it is linked to are checked;"
-    " the two blob datastores, no file shares; no soft delete",
+    " the two blob datastores, no file shares; held 14 days after a DELETE without"
+    " forceToPurge=true (Azure: not those with only user-assigned identities), not recovered;"
+    " not deleted while it has endpoints",
 )
 COMPUTE = ResourceType(
     f"{ML}/{{parent}}/computes/{{name}}",
@@ -238,9 +263,11 @@ COMPUTE = ResourceType(
     required=("properties.computeType", "location"),
     polls=2,
     delete_polls=1,
+    busy_error="Conflict",
     fixed=("properties.properties.vmSize",),
     complete=_compute,
-    before_delete=_delete_compute,
+    check_delete=_check_delete_compute,
+    before_delete=_end_jobs,
     note="AmlCompute; the workspace's primary identity must be Contributor on the workspace;"
     " VM sizes and quota are not checked",
 )

@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from local.arm.polling import REMOVALS, advance, begin_removal
 from local.ml.endpoints import read_endpoint
 from local.ml.locations import find_asset, locate
 from local.ml.operations import accepted
@@ -10,6 +11,7 @@ from local.ml.workspace import (
     PATH,
     TYPE,
     bad_request,
+    check_stays,
     not_found,
     page,
     region,
@@ -20,6 +22,7 @@ from local.operations import Answer, Call, Refusal, operation
 from local.runner import deployments as runner
 from local.runner.durations import seconds
 from local.state import Document
+from local.world import World
 
 KIND = f"{TYPE}/onlineEndpoints/deployments"
 ROW = f"{PATH}/onlineEndpoints/{{endpoint}}/deployments"
@@ -38,7 +41,9 @@ def put_deployment(call: Call) -> Answer:
     """Make a deployment, or replace it."""
     owner = workspace(call)
     endpoint = read_endpoint(call.world.state, call.path.rpartition("/deployments/")[0])
+    check_stays(endpoint)
     before = call.world.state.get(call.path)
+    check_stays(before or {})
     if before and before["properties"]["provisioningState"] in ("Creating", "Updating"):
         raise Refusal(409, "Conflict", "The deployment is being changed: wait until it is done.")
     document = _document(call, owner, before)
@@ -50,7 +55,8 @@ def put_deployment(call: Call) -> Answer:
 
 @operation("GET", f"{ROW}/{{deployment}}", action=f"{KIND}/read", note="as stored")
 def get_deployment(call: Call) -> Document:
-    """Read a deployment."""
+    """Read a deployment; one that is being deleted comes a step further."""
+    advance(call.world, call.path)
     document = call.world.state.get(call.path)
     if document is None:
         raise not_found(call.path)
@@ -68,7 +74,7 @@ def list_deployments(call: Call) -> dict[str, Any]:
     "DELETE",
     f"{ROW}/{{deployment}}",
     action=f"{KIND}/delete",
-    note="refused while it gets traffic; its process is ended and waited for",
+    note="refused while it gets traffic; its process is ended and waited for; then a poll",
 )
 def delete_deployment(call: Call) -> Answer:
     """Delete a deployment."""
@@ -81,9 +87,8 @@ def delete_deployment(call: Call) -> Answer:
             f"The deployment {document['name']} still gets traffic: take it away first."
         )
     runner.end(call.world, call.path)
-    answer = accepted(call, None, status=202, target=call.path)
-    call.world.state.delete(call.path)
-    return answer
+    begin_removal(call, document, TYPE.partition("/")[0], 1)
+    return accepted(call, None, status=202, target=call.path)
 
 
 @operation(
@@ -99,6 +104,13 @@ def get_logs(call: Call) -> dict[str, str]:
         raise not_found(id)
     kind = call.body.get("containerType") or "InferenceServer"
     return {"content": runner.read_log(call.world, id, kind, int(call.body.get("tail") or 500))}
+
+
+def _end_process(world: World, deployment: Document, final: bool) -> None:
+    runner.end(world, deployment["id"])
+
+
+REMOVALS[KIND.lower()] = _end_process
 
 
 def _document(call: Call, owner: Document, before: Document | None) -> Document:

@@ -9,11 +9,13 @@ import time
 from typing import Any
 
 from local import access
+from local.arm.polling import DELETING, REMOVALS, advance, begin_removal
 from local.ml.operations import accepted
 from local.ml.workspace import (
     PATH,
     TYPE,
     bad_request,
+    check_stays,
     not_found,
     page,
     region,
@@ -22,6 +24,7 @@ from local.ml.workspace import (
 )
 from local.operations import Answer, Call, Refusal, operation
 from local.state import Document, State
+from local.world import World
 
 KIND = f"{TYPE}/onlineEndpoints"
 KEYS = "ml/endpointKeys"
@@ -42,6 +45,7 @@ def put_endpoint(call: Call) -> Answer:
     state = call.world.state
     with state.transaction():
         before = state.get(call.path)
+        check_stays(before or {})
         document = _document(call, owner, before)
         _check(call, document, before)
         is_new = state.put(call.path, KIND, document)
@@ -52,7 +56,8 @@ def put_endpoint(call: Call) -> Answer:
 
 @operation("GET", f"{PATH}/onlineEndpoints/{{endpoint}}", action=f"{KIND}/read", note="as stored")
 def get_endpoint(call: Call) -> Document:
-    """Read an endpoint."""
+    """Read an endpoint; one that is being deleted comes a step further."""
+    advance(call.world, call.path)
     return read_endpoint(call.world.state, call.path)
 
 
@@ -67,16 +72,20 @@ def list_endpoints(call: Call) -> dict[str, Any]:
     "DELETE",
     f"{PATH}/onlineEndpoints/{{endpoint}}",
     action=f"{KIND}/delete",
-    note="with its deployments, whose processes are ended and waited for",
+    note="with its deployments, whose processes are ended and waited for; then two polls",
 )
 def delete_endpoint(call: Call) -> Answer:
     """Delete an endpoint and everything below it."""
-    if call.world.state.get(call.path) is None:
+    document = call.world.state.get(call.path)
+    if document is None:
         return Answer(None, 204)
     call.world.processes.end_below(call.path)
-    answer = accepted(call, None, status=202, target=call.path)
-    call.world.state.delete(call.path)
-    return answer
+    with call.world.state.transaction():
+        for id, deployment in call.world.state.find(f"{KIND}/deployments", below=call.path):
+            deployment["properties"]["provisioningState"] = DELETING
+            call.world.state.put(id, f"{KIND}/deployments", deployment)
+        begin_removal(call, document, TYPE.partition("/")[0], 2)
+    return accepted(call, None, status=202, target=call.path)
 
 
 @operation(
@@ -144,6 +153,13 @@ def read_endpoint(state: State, id: str) -> Document:
     if document is None:
         raise not_found(id)
     return document
+
+
+def _end_processes(world: World, endpoint: Document, final: bool) -> None:
+    world.processes.end_below(endpoint["id"])
+
+
+REMOVALS[KIND.lower()] = _end_processes
 
 
 def identities_of(document: Document) -> list[str]:

@@ -1,12 +1,13 @@
 """Long-running operations: what Azure-AsyncOperation and Location headers point at.
 
-An operation is done when the resource that it is about has come to rest; nothing is kept that
-could disagree with the resource.
+An operation is done when the resource that it is about has come to rest, or is gone; nothing is
+kept that could disagree with the resource. A poll of a deletion takes it a step further.
 """
 
 import uuid
 from typing import Any
 
+from local.arm.polling import advance
 from local.ml.workspace import not_found, region, workspace
 from local.operations import ARM, SIGNED_IN, Answer, Call, operation
 from local.state import Document
@@ -77,6 +78,7 @@ def _target(call: Call) -> Document | None:
     name = call.parameters["operation"].lower()
     for id, record in call.world.state.find(KIND):
         if id.lower().endswith(f"/operations/{name}"):
+            advance(call.world, record["target"])
             return call.world.state.get(record["target"])
     raise not_found(call.path)
 

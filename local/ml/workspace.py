@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from local.arm.polling import is_deleting
 from local.operations import Call, Refusal
 from local.state import Document, State
 
@@ -26,9 +27,12 @@ def workspace(call: Call) -> Document:
     """Read the workspace that the request's path names.
 
     Raises:
-        Refusal: 404, there is no such workspace.
+        Refusal: 404, there is no such workspace; 409, something is to be made in one that goes.
     """
-    return workspace_at(call.world.state, workspace_id(call))
+    found = workspace_at(call.world.state, workspace_id(call))
+    if call.request.method == "PUT":
+        check_stays(found)
+    return found
 
 
 def workspace_at(state: State, id: str) -> Document:
@@ -37,6 +41,12 @@ def workspace_at(state: State, id: str) -> Document:
     if found is None:
         raise not_found(id)
     return found
+
+
+def check_stays(document: Document) -> None:
+    """Refuse to change what is being deleted."""
+    if is_deleting(document):
+        raise Refusal(409, "Conflict", f"'{document['name']}' is being deleted.")
 
 
 def region(document: Document) -> str:

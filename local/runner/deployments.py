@@ -39,7 +39,7 @@ def begin(world: World, id: str, endpoint: str) -> None:
 def resume(world: World) -> None:
     """Start the deployments that an earlier server had."""
     for id, document in world.state.find(KIND):
-        if document["properties"]["provisioningState"] != "Failed":
+        if document["properties"]["provisioningState"] not in ("Failed", "Deleting"):
             begin(world, id, id.rpartition("/deployments/")[0])
 
 

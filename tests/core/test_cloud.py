@@ -214,3 +214,82 @@ def test_the_token_says_who_is_signed_in(
     person = Cloud("sub", Signed(tid="t", **claims)).person()
     assert (person.is_person, person.name) == (is_person, name)
     assert (person.object_id, person.tenant_id) == ("o", "t")
+
+
+UNREGISTERED = {
+    "error": {
+        "code": "MissingSubscriptionRegistration",
+        "message": "The subscription is not registered to use namespace 'Microsoft.Storage'."
+        " See https://aka.ms/rps-not-found for how to register subscriptions.",
+    }
+}
+REGISTERING = (200, {}, {"registrationState": "Registering"})
+REGISTERED = (200, {}, {"registrationState": "Registered"})
+PROVIDER = "https://management.azure.com/subscriptions/s/providers/Microsoft.Storage"
+
+
+def busy(code: str = "AnotherOperationInProgress") -> Answer:
+    return 409, {}, {"error": {"code": code, "message": "Wait."}}
+
+
+def test_a_namespace_of_first_use_is_registered_and_the_request_sent_again() -> None:
+    client, transport = arm(
+        (409, {}, UNREGISTERED), REGISTERING, REGISTERING, REGISTERED, (200, {}, resource())
+    )
+    assert client.put(PATH, "1", {}) == resource()
+    sent = [(method, url.partition("?")[0]) for method, url in transport.requests]
+    own = ("PUT", f"https://management.azure.com{PATH}")
+    look = ("GET", PROVIDER)
+    assert sent == [own, ("POST", f"{PROVIDER}/register"), look, look, own]
+
+
+def test_a_registration_that_does_not_end_is_given_up() -> None:
+    forever = [(200, {"retry-after-ms": "30"}, {"registrationState": "Registering"})] * 20
+    client, _ = arm((409, {}, UNREGISTERED), *forever, patience=0.1)
+    with pytest.raises(CloudError, match="gave up waiting"):
+        client.put(PATH, "1", {})
+
+
+def test_a_registration_that_changes_nothing_is_not_repeated_for_ever() -> None:
+    attempt = [(409, {}, UNREGISTERED), REGISTERED, REGISTERED]
+    client, transport = arm(*attempt * 3, (409, {}, UNREGISTERED))
+    with pytest.raises(CloudError, match="not registered to use") as error:
+        client.put(PATH, "1", {})
+    assert error.value.code == "MissingSubscriptionRegistration"
+    assert transport.answers == []
+
+
+def test_a_refusal_that_names_no_namespace_is_the_answer() -> None:
+    unnamed = {"error": {"code": "MissingSubscriptionRegistration", "message": "Register."}}
+    client, transport = arm((409, {}, unnamed))
+    with pytest.raises(CloudError, match="Register"):
+        client.put(PATH, "1", {})
+    assert transport.answers == []
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+def test_a_change_waits_for_the_one_before_it(method: str) -> None:
+    client, transport = arm(
+        busy(), (200, {}, resource("Creating")), (200, {}, resource()), (200, {}, resource())
+    )
+    path = f"{PATH}?forceToPurge=true"
+    assert client.put(path, "1", {}) if method == "PUT" else client.delete(path, "1")
+    assert [sent for sent, _ in transport.requests] == [method, "GET", "GET", method]
+    assert ["forceToPurge" in url for _, url in transport.requests] == [True, False, False, True]
+
+
+def test_a_change_that_met_an_ending_operation_is_sent_once_more() -> None:
+    gone = (404, {}, {"error": {"code": "ResourceNotFound"}})
+    client, _ = arm(busy("Conflict"), gone, (201, {}, resource()))
+    assert client.put(PATH, "1", {}) == resource()
+    client, transport = arm(*[busy("Conflict"), (200, {}, resource())] * 2)
+    with pytest.raises(CloudError, match=r"Conflict: .*Wait"):
+        client.put(PATH, "1", {})
+    assert transport.answers == []
+
+
+def test_a_conflict_that_waiting_does_not_end_is_the_answer() -> None:
+    client, transport = arm(busy("RoleAssignmentExists"), (200, {}, resource()))
+    with pytest.raises(CloudError, match="RoleAssignmentExists"):
+        client.put(PATH, "1", {})
+    assert transport.answers == []

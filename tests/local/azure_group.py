@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 from azure.core.credentials import AccessToken
 
 from core.cloud import Arm
@@ -13,6 +14,25 @@ from local.login.tokens import AUDIENCES, mint
 from local.roles import PROVIDER, ROLES
 
 API = "2024-03-01"
+
+
+@dataclass
+class Raw:
+    """Single ARM requests as a signed-in client sends them: no waiting, no second try."""
+
+    client: httpx.Client
+    token: str
+
+    def __call__(self, method: str, path: str, body: Any = None) -> httpx.Response:
+        url = path if path.startswith("https://") else f"https://management.azure.com{path}"
+        if "api-version=" not in url:
+            url += f"{'&' if '?' in url else '?'}api-version={API}"
+        headers = {"Authorization": f"Bearer {self.token}"}
+        return self.client.request(method, url, headers=headers, json=body)
+
+    def refused(self, method: str, path: str, body: Any = None) -> tuple[int, str]:
+        answer = self(method, path, body)
+        return answer.status_code, answer.json()["error"]["code"]
 
 
 @dataclass

@@ -2,25 +2,36 @@
 
 import itertools
 import os
+import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from azure.core.credentials import TokenCredential
 from azure.identity import DefaultAzureCredential
-from azure_group import API, Group, MintedCredential
+from azure_group import API, Group, MintedCredential, Raw
 
 from core.cloud import Arm
+from core.home import environments
 from local.access import Principal
-from local.process import LocalAzure
+from local.process import LocalAzure, start, stop
 
 _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
 def arm(local_azure: LocalAzure) -> Arm:
-    return Arm(DefaultAzureCredential())
+    """A client of a subscription that has been used before: the namespaces are registered."""
+    arm = Arm(DefaultAzureCredential())
+    providers = f"/subscriptions/{os.environ['AZURE_SUBSCRIPTION_ID']}/providers"
+    for item in arm.get_list(providers, API):
+        path = f"{providers}/{item['namespace']}"
+        arm.post(f"{path}/register", API)
+        while (arm.get(path, API) or {})["registrationState"] != "Registered":
+            pass
+    return arm
 
 
 @pytest.fixture
@@ -30,6 +41,32 @@ def group(arm: Arm) -> Iterator[Group]:
     arm.put(id, API, {"location": "eastus2"})
     yield Group(arm, id)
     arm.delete(id, API)
+
+
+@pytest.fixture
+def raw(local_azure: LocalAzure) -> Iterator[Raw]:
+    """Send single requests as the person."""
+    token = DefaultAzureCredential().get_token("https://management.azure.com/.default").token
+    context = ssl.create_default_context(cafile=str(local_azure.ca_bundle))
+    with httpx.Client(proxy=local_azure.proxy_url, verify=context) as client:
+        yield Raw(client, token)
+
+
+@pytest.fixture
+def fresh_azure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[], LocalAzure]]:
+    """Start (again) a local Azure of the test's own, and point this process at it."""
+    folder = tmp_path / "local"
+
+    def begin() -> LocalAzure:
+        azure = start(folder, environments=environments())
+        for name, value in azure.environment.items():
+            monkeypatch.setenv(name, value)
+        return azure
+
+    yield begin
+    stop(folder)
 
 
 @pytest.fixture

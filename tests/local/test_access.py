@@ -10,7 +10,15 @@ from azure_group import API, Group
 
 from core.cloud import Arm
 from core.errors import CloudError
-from local.access import ASSIGNMENTS, Principal, is_allowed, require
+from local import faults
+from local.access import (
+    ASSIGNMENTS,
+    Principal,
+    is_allowed,
+    mark_fresh,
+    require,
+    set_role_delay,
+)
 from local.operations import Refusal
 from local.roles import ROLES
 from local.state import State
@@ -27,8 +35,12 @@ def state(tmp_path: Path) -> State:
     return State(tmp_path)
 
 
+def id_of(role: str) -> str:
+    return next(id for id, known in ROLES.items() if known.name == role)
+
+
 def assign(state: State, role: str, scope: str) -> None:
-    guid = next(id for id, known in ROLES.items() if known.name == role)
+    guid = id_of(role)
     id = f"{scope}/providers/{ASSIGNMENTS}/{guid}"
     properties = {"principalId": WHO.object_id, "roleDefinitionId": guid, "scope": scope}
     state.put(id, ASSIGNMENTS, {"id": id, "properties": properties})
@@ -145,3 +157,51 @@ def test_assigning_an_identity_takes_a_right_on_the_identity(
     group.grant(identity, "Managed Identity Operator", assigned["id"])
     mapped = other.put(rest, body)["identity"]["userAssignedIdentities"]
     assert mapped[assigned["id"]]["principalId"] == assigned["properties"]["principalId"]
+
+
+def test_a_late_grant_is_refused_as_often_as_the_world_says(state: State) -> None:
+    set_role_delay(state, 2)
+    assign(state, "Reader", GROUP)
+    mark_fresh(state, f"{GROUP}/providers/{ASSIGNMENTS}/{id_of('Reader')}")
+    read, write = f"{ML}/jobs/read", f"{ML}/jobs/write"
+    assert not is_allowed(state, WHO, write, WORKSPACE), "it would not have passed anyway"
+    answers = [is_allowed(state, WHO, read, WORKSPACE) for _ in range(4)]
+    assert answers == [False, False, True, True]
+
+
+def test_a_late_grant_is_not_missed_where_another_one_does(state: State) -> None:
+    assign(state, "Contributor", GROUP)
+    set_role_delay(state, 1)
+    assign(state, "Reader", GROUP)
+    mark_fresh(state, f"{GROUP}/providers/{ASSIGNMENTS}/{id_of('Reader')}")
+    assert is_allowed(state, WHO, f"{ML}/jobs/read", WORKSPACE)
+    set_role_delay(state, 0)
+    assert is_allowed(state, WHO, f"{ML}/jobs/read", WORKSPACE)
+
+
+def test_a_refusal_that_undoes_a_request_still_brings_the_grant_nearer(state: State) -> None:
+    set_role_delay(state, 1)
+    assign(state, "Reader", GROUP)
+    mark_fresh(state, f"{GROUP}/providers/{ASSIGNMENTS}/{id_of('Reader')}")
+    with pytest.raises(Refusal), state.transaction():
+        require(state, WHO, f"{ML}/jobs/read", WORKSPACE)
+    require(state, WHO, f"{ML}/jobs/read", WORKSPACE)
+
+
+def test_new_grants_are_late_until_the_delay_is_cleared(
+    group: Group, azure_folder: Path, acting_as: Callable[[dict[str, Any]], TokenCredential]
+) -> None:
+    early, late, cleared = (group.identity(name) for name in ("early", "late", "cleared"))
+    group.grant(early, "Reader", group.id)
+    faults.delay_roles(azure_folder, 2)
+    try:
+        group.grant(late, "Reader", group.id)
+        group.grant(cleared, "Reader", group.id)
+        assert Arm(acting_as(early)).get(group.id, API)
+        for _ in range(2):
+            with pytest.raises(CloudError, match="If access was recently granted"):
+                Arm(acting_as(late)).get(group.id, API)
+        assert Arm(acting_as(late)).get(group.id, API)
+    finally:
+        faults.clear(azure_folder)
+    assert Arm(acting_as(cleared)).get(group.id, API)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from local.runner import environments, jobs
+from local.runner import deployments, environments, jobs
 from local.runner.processes import Child, Processes, Task
 from local.state import State
 from local.world import World
@@ -73,6 +73,21 @@ def test_a_job_that_was_running_ends_by_its_exit_or_as_lost(
 @pytest.mark.parametrize("status", ["Completed", "Failed", "Canceled"])
 def test_a_job_that_had_ended_stays_as_it_was(world: World, status: str) -> None:
     assert left_behind(world, status, None)["properties"]["status"] == status
+
+
+@pytest.mark.parametrize(
+    ("state", "is_begun"), [("Succeeded", True), ("Deleting", False), ("Failed", False)]
+)
+def test_a_deployment_that_was_being_deleted_is_not_taken_up(
+    world: World, monkeypatch: pytest.MonkeyPatch, state: str, is_begun: bool
+) -> None:
+    id = f"{WORKSPACE}/onlineEndpoints/e/deployments/d"
+    document = {"id": id, "name": "d", "properties": {"provisioningState": state}}
+    world.state.put(id, deployments.KIND, document)
+    begun: list[str] = []
+    monkeypatch.setattr(deployments, "begin", lambda world, id, endpoint: begun.append(id))
+    deployments.resume(world)
+    assert begun == ([id] if is_begun else [])
 
 
 def build(world: World, packages: list[str], log: Path) -> Path:

@@ -1,0 +1,69 @@
+"""AI accounts (Azure AI services, Azure OpenAI): made, deleted, held for 48 hours, restored.
+
+The refusal of a held name is as reported in Azure/azure-cli#18146. Models, deployments, projects
+and keys of an account are not played.
+"""
+
+from local.arm.holds import Hold, find_held
+from local.arm.types import ResourceType, guid, keep, now
+from local.operations import Call, Refusal
+from local.state import Document
+
+ACCOUNTS = "Microsoft.CognitiveServices/accounts"
+KINDS = ("AIServices", "OpenAI")
+HOURS = 48
+
+
+def _account(call: Call, document: Document, before: Document | None) -> None:
+    if document["kind"] not in KINDS:
+        raise Refusal(
+            400, "InvalidApiKind", f"Accounts of kind '{document['kind']}' are not played here."
+        )
+    properties = document["properties"]
+    properties.pop("restore", None)
+    domain = str(properties.get("customSubDomainName") or "").lower()
+    _check_domain(call, document, domain)
+    host = f"{domain}.cognitiveservices" if domain else f"{document['location']}.api.cognitive"
+    keep(document, before, dateCreated=now, internalId=lambda: guid().replace("-", ""))
+    properties["endpoint"] = f"https://{host}.{'azure' if domain else 'microsoft'}.com/"
+
+
+def _check_domain(call: Call, document: Document, domain: str) -> None:
+    for id, other in call.world.state.find(ACCOUNTS) if domain else ():
+        taken = str(other["properties"].get("customSubDomainName") or "").lower()
+        if taken == domain and id.lower() != document["id"].lower():
+            raise Refusal(
+                409,
+                "CustomDomainInUse",
+                "Please pick a different name. The subdomain name"
+                f" '{domain}' is not available as it's already used by a resource.",
+            )
+
+
+def _meet(call: Call, asked: Document) -> Document | None:
+    """Refuse a held name, or give the account back where the request says `restore`."""
+    held = find_held(call.world.state, ACCOUNTS, asked["id"])
+    if held is not None and asked["properties"].get("restore") is not True:
+        raise Refusal(
+            409,
+            "FlagMustBeSetForRestore",
+            f"An existing resource with ID '{held.id}' has been soft-deleted. To restore the"
+            " resource, you must specify 'restore' to be 'true' in the property. If you don't"
+            " want to restore existing resource, please purge it first.",
+        )
+    return held.resource if held else None
+
+
+ACCOUNT = ResourceType(
+    f"{ACCOUNTS}/{{name}}",
+    "[a-zA-Z0-9][a-zA-Z0-9_.-]{1,63}",
+    required=("kind", "sku.name", "location"),
+    polls=1,
+    delete_polls=1,
+    busy_error="RequestConflict",
+    fixed=("kind",),
+    complete=_account,
+    hold=Hold(lambda account: HOURS / 24, _meet),
+    note="AIServices and OpenAI; held 48 hours after deletion; properties.restore;"
+    " no models, deployments or keys",
+)
