@@ -22,7 +22,7 @@ help:
 	@echo 'make test       the tests (about 6 minutes); make test-all adds the slow ones'
 	@echo 'make check      format, lint, types and tests, as CI does'
 	@echo 'make docs       write the generated documents again; make bench runs the benchmarks'
-	@echo 'make engine     say which pulumi engine cloud stacks would use'
+	@echo 'make engine     find or bring the pulumi command, which cloud stacks are worked with'
 	@echo 'make clean      remove the environment and the rehearsal'"'"'s state'
 
 setup: $(VENV)/.rehearse
@@ -61,8 +61,10 @@ docs: $(VENV)/.test
 	$(BIN)/python -m local.coverage
 	$(BIN)/python -m infra.picture
 
-engine:
-	@command -v pulumi >/dev/null && pulumi version || { echo "No pulumi on PATH. Cloud stacks need it: https://www.pulumi.com/docs/install/ (the rehearsal does not)."; exit 1; }
+engine: | $(VENV)/bin/python
+	@found=$$(.ci/engine) || exit $$?; \
+	[ "$$found" -ef $(BIN)/pulumi ] || ln -sf "$$found" $(BIN)/pulumi; \
+	echo "$$found $$($(BIN)/pulumi version); linked as $(BIN)/pulumi"
 
 clean:
 	@if [ -x $(BIN)/python ]; then $(BIN)/python cli.py local stop >/dev/null 2>&1 || true; fi

@@ -9,7 +9,7 @@ from commands.job_view import naming_stack
 from commands.options import json_option, stack_option, yes_option
 from commands.output import confirm, say, show
 from commands.session import Session
-from core.errors import SettingsError
+from core.errors import SettingsError, check_all
 from core.refs import EndpointRef, ModelRef
 from deploy import sizing
 from deploy.endpoint import deploy as deploy_to_endpoint
@@ -30,10 +30,8 @@ from training.models import find_model
 def deploy(stack: str, model: str, vm_size: str, yes: bool, as_json: bool) -> None:
     """Serve a registered model on an online endpoint."""
     session = Session(stack)
+    check_all(lambda: check_size(vm_size), lambda: session.settings)
     size = vm_size or session.settings.deployment_vm_size
-    if not size.startswith("Standard_"):
-        raise SettingsError(f"--vm-size: {size!r} is not a VM size; for example Standard_E4s_v3")
-    sizing.require_current(size)
     with naming_stack(stack):
         ref = choose_model(session, model)
     _say_cost(session, ref, size)
@@ -41,6 +39,17 @@ def deploy(stack: str, model: str, vm_size: str, yes: bool, as_json: bool) -> No
     endpoint = deploy_model(session, ref, vm_size=size)
     document = {"model": str(ref), "vm_size": size, **endpoint.model_dump()}
     show(document, as_json, lambda: _print(session, ref, document))
+
+
+def check_size(asked: str) -> None:
+    """Refuse what is no VM size, or one that Azure has retired; a stack's own was checked before.
+
+    Raises:
+        SettingsError: names one that serves.
+    """
+    if asked and not asked.startswith("Standard_"):
+        raise SettingsError(f"--vm-size: {asked!r} is not a VM size; for example Standard_E4s_v3")
+    sizing.require_current(asked)
 
 
 def choose_model(session: Session, wanted: str) -> ModelRef:

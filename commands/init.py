@@ -1,5 +1,6 @@
 """`tunestack init`."""
 
+import shlex
 from typing import Any
 
 import click
@@ -23,17 +24,26 @@ FILE_BACKEND = "file://~"
 @click.option("--person-type", help="User or ServicePrincipal (CI).  [default: User]")
 @click.option("--purge-protection", help="true: nobody can purge the vault.  [default: false]")
 @click.option("--generation", help="Raise it when soft delete holds a name.  [default: 1]")
-@click.option("--backend", help=f"Where Pulumi keeps the state.  [default: {FILE_BACKEND}]")
+@click.option(
+    "--backend",
+    help="Where Pulumi keeps the state: file://FOLDER, azblob://CONTAINER?storage_account=NAME,"
+    f" https://api.pulumi.com.  [default: {FILE_BACKEND}]",
+)
+@click.option("--secrets-provider", help="passphrase or azurekeyvault://…  [default: by --backend]")
+@click.option("--adopt-group", help="Work in this resource group; it is never deleted.")
+@click.option("--adopt-workspace", help="Train in this workspace of it; it is never deleted.")
 @click.option("--tag", "tags", multiple=True, metavar="NAME=VALUE", help="May be repeated.")
 @json_option
 @yes_option
 def init(stack: str, as_json: bool, yes: bool, **flags: Any) -> None:
     """Set a stack up: location, sizes, backend."""
     from core.settings import config_key, parse_settings
+    from infra.backend import check_backend
     from infra.config import as_config, stack_file, write_settings
 
     chosen = {config_key(name): value for name, value in flags.items() if value}
     settings = parse_settings(_defaults(stack) | chosen)
+    check_backend(settings)
     file = stack_file(stack)
     if file.exists():
         output.confirm(f"{file.name} is there. Overwrite its settings?", yes=yes)
@@ -56,5 +66,12 @@ def _render(stack: str, document: dict[str, Any]) -> None:
     backend = document["config"].get("tunestack:backend")
     if backend:
         click.echo("Plain pulumi finds the same stack with:")
-        click.echo(f"  export PULUMI_BACKEND_URL={backend} PULUMI_CONFIG_PASSPHRASE=")
+        click.echo(f"  {plain_pulumi(backend)}")
     click.echo(f"Next: tunestack plan --stack {stack}")
+
+
+def plain_pulumi(backend: str) -> str:
+    """Write what plain pulumi needs; a question mark in an address is the shell's otherwise."""
+    address = shlex.quote(backend) if "?" in backend else backend
+    login = f"export PULUMI_BACKEND_URL={address}"
+    return login if backend.startswith("https://") else f"{login} PULUMI_CONFIG_PASSPHRASE="

@@ -44,6 +44,8 @@ def show_plan(found: "Plan") -> None:
         ("", "what", "name", "differs in"),
         [(MARKS[step.change], step.title, step.name, _differs(step)) for step in found.steps],
     )
+    if not found.has_changes:
+        click.echo("Nothing would change.")
     click.echo()
     output.table(
         "Grants",

@@ -1,6 +1,8 @@
-"""`tunestack status`."""
+"""`tunestack status`: of one stack, or with `--all` of every stack of the subscription."""
 
+import os
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,11 +18,52 @@ if TYPE_CHECKING:
 
 @click.command()
 @stack_option
+@click.option(
+    "--all",
+    "is_all",
+    is_flag=True,
+    help="Every stack of the subscription: expired ones, idle endpoints and clusters.",
+)
 @json_option
-def status(stack: str, as_json: bool) -> None:
+@click.pass_context
+def status(context: click.Context, stack: str, is_all: bool, as_json: bool) -> None:
     """Show what is there and what is running."""
+    if is_all:
+        found = everything(Session(_where(context, stack)))
+        output.show(found, as_json, lambda: _render_all(found))
+        return
     document = standing(Session(stack))
     output.show(document, as_json, lambda: _render(document))
+
+
+def everything(session: Session) -> dict[str, Any]:
+    """Find every stack of the session's subscription; no stack file is read."""
+    from infra.stacks import all_stacks
+    from infra.workloads import total
+
+    now, cloud = datetime.now(UTC), session.cloud
+    found = all_stacks(cloud.arm, cloud.subscription_id, now)
+    return {
+        "subscription": cloud.subscription_id,
+        "is_rehearsal": session.is_rehearsal,
+        "as_of": now.isoformat(timespec="seconds"),
+        "stacks": [{**view.document(), "age": age(view.created, now)} for view in found],
+        "per_hour": total([view.per_hour for view in found]),
+    }
+
+
+def age(created: str, now: datetime) -> str:
+    """Write how long something has stood, as a person would say it."""
+    if not created:
+        return ""
+    hours = (now - datetime.fromisoformat(created)).total_seconds() / 3600
+    return f"{hours:.0f} h" if hours < 48 else f"{hours / 24:.0f} days"
+
+
+def _where(context: click.Context, stack: str) -> str:
+    """Choose the Azure: the one of a stack that was named, else the signed-in subscription."""
+    is_named = context.get_parameter_source("stack") is not click.core.ParameterSource.DEFAULT
+    return stack if is_named or "AZURE_SUBSCRIPTION_ID" not in os.environ else ""
 
 
 def standing(session: Session) -> dict[str, Any]:
@@ -83,3 +126,35 @@ def _render_running(document: dict[str, Any]) -> None:
     click.echo(
         f"{document['nodes']} cluster nodes. It {where} ${money(document['per_hour'])} an hour."
     )
+
+
+def _render_all(document: dict[str, Any]) -> None:
+    where = "this machine" if document["is_rehearsal"] else document["subscription"]
+    if not document["stacks"]:
+        click.echo(f"No stack on {where}.")
+        return
+    columns = ("stack", "group", "engine", "age", "expires", "USD an hour", "to end it")
+    output.table(f"Stacks on {where}", columns, [_row(view) for view in document["stacks"]])
+    idle = [
+        (item["kind"], item["name"], item["what"], _idle(item), money(item["per_hour"]),
+         item["command"])
+        for view in document["stacks"]
+        for item in view["running"]
+    ]  # fmt: skip
+    if idle:
+        click.echo()
+        titles = ("", "name", "runs", "idle", "USD an hour", "to end it")
+        output.table("What runs there", titles, idle)
+    click.echo(f"\nAll together: USD {money(document['per_hour'])} an hour.")
+
+
+def _row(view: dict[str, Any]) -> tuple[str, ...]:
+    expires = f"{view['expires']} EXPIRED" if view["is_expired"] else view["expires"]
+    groups, price = ", ".join(view["groups"]), money(view["per_hour"])
+    engine, stood = view["engine"] or "?", view["age"] or "?"
+    return (view["stack"], groups, engine, stood, expires or "-", price, view["command"])
+
+
+def _idle(item: dict[str, Any]) -> str:
+    word = {True: "idle", False: "no", None: "not known"}[item["is_idle"]]
+    return f"{word}: {item['sign']}"

@@ -13,10 +13,11 @@ from commands.options import json_option, stack_option, yes_option
 from commands.output import confirm, say, show
 from commands.session import REHEARSAL, Session
 from core.catalog import vm_size
-from core.errors import SettingsError
+from core.errors import SettingsError, check_all
 from core.recipe import Recipe
 from core.refs import JobRef, ModelRef
 from training.assets import packaged_weights
+from training.data.check import Report
 from training.data.split import TRAIN, VALIDATION
 from training.follow import follow
 from training.models import find_model, register
@@ -100,27 +101,27 @@ def check_order(
     """Check recipe and both files before anything is sent.
 
     Raises:
-        SettingsError: every finding in all three.
+        SettingsError: every finding in all three, and in the stack's settings.
         PrerequisiteError: a packaged base model is not installed.
     """
-    findings: list[str] = []
-    hints: list[str] = []
-    loaded: Recipe | None = None
-    reports = None
-    try:
-        loaded = load_recipe(recipe, overrides)
-    except SettingsError as error:
-        findings.append(str(error))
-        hints.append(error.hint)
-    try:
-        reports = checked_pair(train_file, eval_file)
-    except SettingsError as error:
-        findings.append(str(error))
-        hints.append(error.hint if train_file.exists() else "tunestack data get sample")
-    if loaded is None or reports is None:
-        raise SettingsError("\n".join(findings), hint="\n".join(dict.fromkeys(hints)))
-    packaged_weights(loaded)
-    return Order(loaded, *reports, session.settings.compute, timeout_hours)
+    recipes: list[Recipe] = []
+    reports: list[Report] = []
+
+    def check_files() -> None:
+        try:
+            reports.extend(checked_pair(train_file, eval_file))
+        except SettingsError as error:
+            error.hint = error.hint if train_file.exists() else "tunestack data get sample"
+            raise
+
+    check_all(
+        lambda: recipes.append(load_recipe(recipe, overrides)),
+        check_files,
+        lambda: session.settings,
+    )
+    packaged_weights(recipes[0])
+    device = session.settings.compute
+    return Order(recipes[0], reports[0], reports[1], device, timeout_hours)
 
 
 def train_model(session: Session, order: Order, *, waits: bool = True) -> Trained:

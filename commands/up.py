@@ -26,7 +26,10 @@ def up(stack: str, as_json: bool, yes: bool) -> None:
     output.say(summary(found))
     if found.has_changes:
         output.confirm(f"Make {stack} so?", yes=yes)
-    outputs = session.engine.up(Progress())
+    from infra.azure_now import azure_now
+
+    with Progress(azure_now(session.cloud.arm)) as progress:
+        outputs = session.engine.up(progress)
     output.show(outputs.model_dump(), as_json, lambda: show_outputs(outputs))
 
 

@@ -9,11 +9,11 @@ import io
 import json
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from core.errors import CloudError, NotSignedIn
 from core.long_running import (
@@ -32,10 +32,17 @@ if TYPE_CHECKING:
     from azure.ai.ml import MLClient
     from azure.core.credentials import TokenCredential
 
+T = TypeVar("T")
+
 ARM = "https://management.azure.com"
 ARM_SCOPE = f"{ARM}/.default"
 ML_SCOPE = "https://ml.azure.com/.default"
 STORAGE_SCOPE = "https://storage.azure.com/.default"
+
+REPEATED = frozenset(("GET", "PUT", "DELETE", "POST"))
+"""Methods that are sent again when no answer came: what we POST (cancel, purge, register) does no
+harm twice. azure-core leaves POST out."""
+AGAIN = "The fault is not in the request: give the same command again, and it goes on from here."
 
 
 @dataclass(frozen=True)
@@ -72,11 +79,29 @@ def operation(name: str) -> Iterator[None]:
     except ServiceRequestError as error:
         raise CloudError(
             f"Azure could not be reached to {name}: {error.message}",
-            hint="Check the network; a rehearsal's Azure may have stopped: tunestack local status",
+            hint="Check the network (a rehearsal's Azure may have stopped: tunestack local status)."
+            " Then the same command goes on from here.",
             operation=name,
         ) from error
     except AzureError as error:
-        raise CloudError(f"Azure could not {name}: {error.message}", operation=name) from error
+        told = f"Azure could not {name}: {error.message}"
+        raise CloudError(told, hint=AGAIN, operation=name) from error
+
+
+def uploaded(call: Callable[[], T]) -> T:
+    """Make an asset whose files azure-ai-ml uploads; once more where a lost answer stopped it.
+
+    The blob client sends again what it got no answer to, and takes what it has itself made for
+    another's blob (409). Asked again, azure-ai-ml finds the blob and goes on.
+    """
+    from azure.core.exceptions import ResourceExistsError
+
+    try:
+        return call()
+    except ResourceExistsError as error:
+        if "BlobAlreadyExists" not in str(error):
+            raise
+    return call()
 
 
 @contextmanager
@@ -90,13 +115,15 @@ def _refused(name: str, error: Any) -> CloudError:
     code = getattr(getattr(error, "error", None), "code", "") or error.reason or ""
     reason = getattr(getattr(error, "error", None), "message", "") or error.message
     headers = error.response.headers if error.response is not None else {}
-    request_id = headers.get("x-ms-request-id", "")
+    request_id, status = headers.get("x-ms-request-id", ""), error.status_code or 0
+    hints = [AGAIN] if status == 429 or status >= 500 else []
+    hints += [f"Request id {request_id}."] if request_id else []
     return CloudError(
         f"Azure refused to {name}: {code}: {reason}",
-        hint=f"Request id {request_id}." if request_id else "",
+        hint=" ".join(hints),
         operation=name,
         code=code,
-        status=error.status_code or 0,
+        status=status,
         request_id=request_id,
     )
 
@@ -240,9 +267,8 @@ class Arm:
         url = path if path.startswith("https://") else f"{ARM}{path}"
         parameters = {} if "api-version=" in url else {"api-version": api_version}
         with operation(f"{method} {path}"):
-            answer = self._client.send_request(
-                HttpRequest(method, url, params=parameters, json=body)
-            )
+            request = HttpRequest(method, url, params=parameters, json=body)
+            answer = self._client.send_request(request, retry_on_methods=REPEATED)
             answer.read()
             if answer.status_code >= 400 and not (
                 answer.status_code == 404 and method in ("GET", "DELETE")

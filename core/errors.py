@@ -3,6 +3,9 @@
 Raise one of these where the cause is known; `cli.py` prints it and exits, once.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 
 class UserError(Exception):
     """What happened, in the user's words, and what to do about it."""
@@ -26,6 +29,23 @@ class SettingsError(UserError):
     """The request is wrong and nothing was sent; the message lists every finding, one a line."""
 
     exit_code = 2
+
+
+def check_all(*checks: Callable[[], Any]) -> None:
+    """Run every check, also after one that fails.
+
+    Raises:
+        SettingsError: what all of them found, and every hint once.
+    """
+    found: list[SettingsError] = []
+    for check in checks:
+        try:
+            check()
+        except SettingsError as error:
+            found.append(error)
+    if found:
+        hints = dict.fromkeys(error.hint for error in found if error.hint)
+        raise SettingsError("\n".join(map(str, found)), hint="\n".join(hints)) from found[0]
 
 
 class PrerequisiteError(UserError):
@@ -58,3 +78,9 @@ class CloudError(UserError):
         self.code = code
         self.status = status
         self.request_id = request_id
+
+
+class Interrupted(UserError):
+    """The person stopped it; says what is there now and which command goes on."""
+
+    exit_code = 130

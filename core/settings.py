@@ -24,6 +24,22 @@ from core.errors import SettingsError
 NAMESPACE = "tunestack"
 """Pulumi's project name: config keys are `tunestack:location` and so on."""
 
+BACKENDS = {
+    "file": r"file://\S+",
+    "azblob": r"azblob://[a-z0-9]([a-z0-9]|-(?!-)){1,61}[a-z0-9](\?\S+)?",
+    "https": r"https://[\w.-]+(:\d+)?(/\S*)?",
+    "other": r"(s3|gs)://\S+",
+}
+"""Where Pulumi can keep a state; a blob container's name has Azure's own rules."""
+
+BACKEND_EXAMPLES = {
+    "azblob": "azblob://CONTAINER?storage_account=NAME",
+    "https": "https://api.pulumi.com",
+}
+
+TOGETHER = (("vmSize", "compute"), ("adoptWorkspace", "adoptGroup"))
+"""Settings, by config key, of which one is right or wrong by the other."""
+
 MOST_TAGS = 10
 """Azure's tightest resource takes 15 tags, and the program sets some of its own."""
 
@@ -69,6 +85,22 @@ class Settings(BaseModel):
         description="Where Pulumi keeps the state: file://…, azblob://…; empty means where"
         " `pulumi login` says.",
     )
+    secrets_provider: str = Field(
+        "",
+        alias="secretsProvider",
+        description="What encrypts secrets in the state: passphrase, azurekeyvault://…; empty"
+        " means the backend's own.",
+    )
+    adopt_group: str = Field(
+        "",
+        alias="adoptGroup",
+        description="Name of an existing resource group to work in; it is never deleted.",
+    )
+    adopt_workspace: str = Field(
+        "",
+        alias="adoptWorkspace",
+        description="Name of an existing workspace in adoptGroup to train in; it is never deleted.",
+    )
     tags: dict[str, str] = Field(
         default_factory=dict, description="Tags of every resource, each as name=value."
     )
@@ -96,8 +128,35 @@ class Settings(BaseModel):
     @field_validator("backend")
     @classmethod
     def _backend_is_a_url(cls, value: str) -> str:
-        if value and not re.fullmatch(r"(file|azblob|s3|gs|https)://\S+", value):
-            raise ValueError(f"{value!r} is no backend; for example file://~")
+        if value and not any(re.fullmatch(form, value) for form in BACKENDS.values()):
+            scheme = value.partition("://")[0]
+            example = BACKEND_EXAMPLES.get(scheme, "file://~")
+            raise ValueError(f"{value!r} is no backend; for example {example}")
+        return value
+
+    @field_validator("secrets_provider")
+    @classmethod
+    def _secrets_provider_is_pulumis(cls, value: str) -> str:
+        vault = r"azurekeyvault://[\w.-]+/keys/[\w-]+(/\w+)?"
+        known = rf"passphrase|default|{vault}|(awskms|gcpkms|hashivault)://\S+"
+        if value and not re.fullmatch(known, value):
+            is_vault = value.startswith("azurekeyvault")
+            example = "azurekeyvault://NAME.vault.azure.net/keys/KEY" if is_vault else "passphrase"
+            raise ValueError(f"{value!r} is no secrets provider; for example {example}")
+        return value
+
+    @field_validator("adopt_group")
+    @classmethod
+    def _group_has_azures_name(cls, value: str) -> str:
+        if value and not re.fullmatch(r"[-\w._()]{1,89}[-\w_()]|[-\w_()]", value):
+            raise ValueError(f"{value!r} is no resource group's name; for example rg-research")
+        return value
+
+    @field_validator("adopt_workspace")
+    @classmethod
+    def _workspace_has_azures_name(cls, value: str) -> str:
+        if value and not re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9_-]{2,32}", value):
+            raise ValueError(f"{value!r} is no workspace's name; for example mlw-research")
         return value
 
     @field_validator("tags", mode="before")
@@ -129,12 +188,16 @@ class Settings(BaseModel):
         return value
 
     @model_validator(mode="after")
-    def _size_fits_the_compute(self) -> "Settings":
-        known = vm_size(self.vm_size)
+    def _settings_fit_each_other(self) -> "Settings":
+        found, known = [], vm_size(self.vm_size)
+        if self.adopt_workspace and not self.adopt_group:
+            found.append("adoptWorkspace: name its resource group, too, in adoptGroup")
         if known and self.compute == "gpu" and not known.gpus:
-            raise ValueError(f"vmSize: {known.name} has no GPU; set compute to cpu")
+            found.append(f"vmSize: {known.name} has no GPU; set compute to cpu")
         if known and self.compute == "cpu" and known.gpus:
-            raise ValueError(f"vmSize: {known.name} has a GPU; set compute to gpu")
+            found.append(f"vmSize: {known.name} has a GPU; set compute to gpu")
+        if found:
+            raise ValueError("\n".join(found))
         return self
 
     @property
@@ -166,7 +229,20 @@ def parse_settings(config: Mapping[str, Any]) -> Settings:
     try:
         return Settings.model_validate(dict(config))
     except ValidationError as error:
-        raise SettingsError(findings(error), hint="Nothing was sent.") from error
+        told = "\n".join([findings(error), *_between_the_others(config, error)])
+        raise SettingsError(told, hint="Nothing was sent.") from error
+
+
+def _between_the_others(config: Mapping[str, Any], error: ValidationError) -> list[str]:
+    """Say what is wrong between settings that each are right, which is looked at last."""
+    wrong = {str(item["loc"][0]) for item in error.errors() if item["loc"]}
+    for pair in TOGETHER:
+        wrong |= set(pair) if wrong & set(pair) else set()
+    try:
+        Settings.model_validate({key: config[key] for key in config if key not in wrong})
+    except ValidationError as more:
+        return [findings(more)] if wrong else []
+    return []
 
 
 def findings(error: ValidationError) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.cloud import operation, quietly
+from core.cloud import operation, quietly, uploaded
 from core.errors import CloudError, DeploymentFailed
 from core.refs import ModelRef
 from deploy.environment import SCORING_SCRIPT
@@ -91,9 +91,9 @@ class Deployments:
         from azure.core.exceptions import HttpResponseError
 
         with operation("create the deployment"), quietly():
-            poller = self.client.online_deployments.begin_create_or_update(
-                managed_deployment(plan, self.endpoint)
-            )
+            deployment = managed_deployment(plan, self.endpoint)
+            deployments = self.client.online_deployments
+            poller = uploaded(lambda: deployments.begin_create_or_update(deployment))
         try:
             with quietly():
                 poller.result()

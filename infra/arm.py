@@ -36,6 +36,7 @@ class ArmType:
     renames: Mapping[str, str] = field(default_factory=dict)
     """SDK name → ARM name, where the SDK chose another."""
     delete_query: str = ""
+    """What a deletion must say; purging is teardown.py's, as Pulumi's provider never purges."""
 
     @property
     def path_inputs(self) -> frozenset[str]:
@@ -145,8 +146,6 @@ _TYPES = (
         _ML,
         "workspace",
         frozenset({"location", "tags", "kind", "sku", "identity"}),
-        # Soft delete would hold the name for 14 days, and nobody needs a throw-away workspace back.
-        delete_query="?forceToPurge=true",
     ),
     ArmType(
         "azure-native:machinelearningservices:Compute",

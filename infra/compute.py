@@ -6,6 +6,9 @@ import pulumi
 from pulumi_azure_native import machinelearningservices as ml
 from pulumi_azure_native import managedidentity, resources
 
+from infra.adoption import AdoptedWorkspace
+from infra.azure_ml import MlCompute
+from infra.hooks import before_cluster_goes
 from infra.names import cluster_name
 from infra.site import Site
 from infra.workspace import Workspace
@@ -18,13 +21,13 @@ class Cluster(pulumi.ComponentResource):
         self,
         site: Site,
         group: resources.ResourceGroup,
-        workspace: Workspace,
+        workspace: Workspace | AdoptedWorkspace,
         identity: managedidentity.UserAssignedIdentity,
         after: Sequence[pulumi.Resource],
     ) -> None:
         super().__init__("tunestack:infra:Cluster", "compute")
         settings = site.settings
-        self.resource = ml.Compute(
+        self.resource = MlCompute(
             "cluster",
             compute_name=cluster_name(settings.compute, settings.cluster_vm_size),
             workspace_name=workspace.name,
@@ -42,7 +45,9 @@ class Cluster(pulumi.ComponentResource):
                 properties=_nodes(site),
             ),
             tags=site.tags,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[*after]),
+            opts=pulumi.ResourceOptions(
+                parent=self, depends_on=[*after], hooks=before_cluster_goes(site)
+            ),
         )
         self.name = self.resource.name
         self.register_outputs({})

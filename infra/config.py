@@ -13,6 +13,7 @@ import yaml
 from core.errors import PrerequisiteError, SettingsError
 from core.home import PROJECT
 from core.settings import NAMESPACE, Settings, config_key, parse_settings
+from infra.backend import own_secrets_provider
 from infra.names import stack_name
 
 
@@ -48,10 +49,30 @@ def write_settings(stack: str, settings: Settings) -> Path:
         for key, value in (document.get("config") or {}).items()
         if not key.startswith(f"{NAMESPACE}:")
     }
+    _choose_encryption(document, settings, file.name)
     document["config"] = {**kept, **as_config(settings)} or None
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
     return file
+
+
+def _choose_encryption(document: dict[str, Any], settings: Settings, name: str) -> None:
+    """Write Pulumi's own key for a stack that is yet to be made.
+
+    Raises:
+        SettingsError: the state is encrypted already, and by something else.
+    """
+    wanted = own_secrets_provider(settings)
+    has = str(document.get("secretsprovider") or "")
+    is_made = bool(document.get("encryptionsalt") or document.get("encryptedkey"))
+    if is_made and settings.secrets_provider and wanted != has:
+        raise SettingsError(
+            f"secretsProvider: {name} says that the state is encrypted by {has or 'a passphrase'}.",
+            hint=f"pulumi stack change-secrets-provider {settings.secrets_provider!r}",
+        )
+    if not is_made:
+        document.pop("secretsprovider", None)
+        document.update({"secretsprovider": wanted} if wanted else {})
 
 
 def as_config(settings: Settings) -> dict[str, Any]:

@@ -35,6 +35,7 @@ AT_ONCE = 8
 """Resources that are made side by side."""
 
 LATER = "(known after up)"
+LINKS = ("storageAccount", "keyVault", "containerRegistry", "applicationInsights")
 
 
 class Reader(Protocol):
@@ -87,8 +88,9 @@ class _Meeting(Mocks):
             raise _Stopped
         wanted = request(args.typ, args.inputs, self.subscription)
         self.met[wanted.path.lower()] = wanted
+        is_adopted = bool(args.resource_id)
         try:
-            answer = self.meet(args.name, wanted)
+            answer = self.adopt(wanted) if is_adopted else self.meet(args.name, wanted)
         except Exception as error:
             self.failures.append(error)
             self.stop()
@@ -97,6 +99,10 @@ class _Meeting(Mocks):
 
     def meet(self, name: str, wanted: Request) -> Body:
         """Give the resource as Azure has it, or would have it."""
+        raise NotImplementedError
+
+    def adopt(self, wanted: Request) -> Body:
+        """Give a resource that the stack did not make: it is only read."""
         raise NotImplementedError
 
     def compare(self, wanted: Request, actual: Body | None) -> tuple[Difference, ...]:
@@ -145,6 +151,10 @@ class Make(_Meeting):
         self._report(_event(name, wanted, change, is_done=True, began=began))
         return answer
 
+    def adopt(self, wanted: Request) -> Body:
+        """Read the resource; it is neither sent nor kept on record."""
+        return _existing(self._arm, wanted)
+
 
 class Look(_Meeting):
     """Says what `Make` would do. Without a reader it cannot know, and says that."""
@@ -169,6 +179,14 @@ class Look(_Meeting):
         label = display_name(name, wanted)
         self.steps.append(Step(label, wanted.kind.title, wanted.path, change, found))
         return actual or _foreseen(wanted)
+
+    def adopt(self, wanted: Request) -> Body:
+        """Read the resource; nothing about it would change."""
+        if self._reader is None:
+            return {**_foreseen(wanted), "properties": dict.fromkeys(LINKS, LATER)}
+        name, kind = wanted.name.rsplit("/", 1)[-1], wanted.kind
+        self.steps.append(Step(name, kind.title, wanted.path, Change.SAME))
+        return _existing(self._reader, wanted)
 
     def _read(self, wanted: Request) -> Body | None:
         # What depends on an identity that is yet to be made is yet to be made.
@@ -251,6 +269,14 @@ def _silent() -> logging.Logger:
     return logger
 
 
+def _existing(reader: Reader, wanted: Request) -> Body:
+    found = reader.get(wanted.path, wanted.kind.api_version)
+    if found is None:
+        setting = "adoptWorkspace" if wanted.kind.title == "workspace" else "adoptGroup"
+        raise SettingsError(f"{setting}: there is no {wanted.kind.title} {wanted.path}.")
+    return found
+
+
 def _foreseen(wanted: Request) -> Body:
     """Give a resource that is not there yet as far as it can be told."""
     answer = {**wanted.body, "id": wanted.path, "name": wanted.name.rsplit("/", 1)[-1]}
@@ -275,4 +301,4 @@ def _event(
 ) -> Event:
     seconds = 0.0 if began is None else time.monotonic() - began
     label, title = display_name(name, wanted), wanted.kind.title
-    return Event(label, title, change, is_done, seconds, error)
+    return Event(label, title, change, is_done, seconds, error, wanted.path)

@@ -13,7 +13,6 @@ from core.errors import PrerequisiteError, SettingsError
 from core.refs import StackOutputs
 from core.settings import Settings
 from infra.prices import Price
-from infra.roles import GRANTS
 from infra.site import ENGINE_TAG, STACK_TAG, Site
 
 if TYPE_CHECKING:
@@ -24,12 +23,20 @@ REHEARSAL = "local"
 
 
 class Change(StrEnum):
-    """What `up` does, or did, to a resource."""
+    """What `up` or `destroy` does, or did, to a resource."""
 
     NEW = "new"
     CHANGED = "changed"
     SAME = "same"
     GONE = "gone"
+    CANCELED = "canceled"
+    """A job, told to stop: its record stays in the workspace."""
+    PURGED = "purged"
+    """Deleted for good: nothing of it is held and its name is free."""
+    TAKEN = "taken"
+    """Taken into the state: Azure had it from a run that was killed."""
+    NOTE = "note"
+    """No resource: a line for the person."""
     UNKNOWN = "unknown"
 
 
@@ -98,6 +105,13 @@ class Event:
     is_done: bool
     seconds: float = 0.0
     error: str = ""
+    id: str = ""
+    """The ARM id, where it is known."""
+
+    @classmethod
+    def note(cls, text: str) -> "Event":
+        """Tell the person something between the resources."""
+        return cls(text, "", Change.NOTE, is_done=True)
 
 
 Report = Callable[[Event], None]
@@ -114,21 +128,12 @@ class Existing:
     """None where Azure was not asked."""
 
 
-@dataclass(frozen=True)
-class Receipt:
-    """What `destroy` did, and what it left."""
-
-    deleted: tuple[Existing, ...] = ()
-    remains: tuple[Existing, ...] = ()
-    notes: tuple[str, ...] = ()
-
-    def document(self) -> dict[str, Any]:
-        """Give the receipt as one JSON document."""
-        return asdict(self)
-
-
 class Engine(Protocol):
     """What brings the program and Azure together."""
+
+    @property
+    def name(self) -> str:
+        """How the group's tag names it."""
 
     def plan(self) -> Plan:
         """Say what `up` would do; change nothing."""
@@ -136,8 +141,14 @@ class Engine(Protocol):
     def up(self, report: Report) -> StackOutputs:
         """Make Azure as the program says."""
 
-    def destroy(self, report: Report) -> Receipt:
-        """Delete everything that `up` made; of nothing, an empty receipt."""
+    def check(self) -> None:
+        """Refuse a stack that is another engine's, or that this one cannot work now."""
+
+    def destroy(self, report: Report, *, keep_group: bool = False) -> tuple[Existing, ...]:
+        """Delete what `up` made, the group last unless it is kept; say what that was.
+
+        Nothing is purged; what must end before, and what is looked for after, is teardown.py's.
+        """
 
     def outputs(self) -> StackOutputs | None:
         """Give what the last `up` made; None where the stack is not up."""
@@ -166,16 +177,19 @@ def grant_rows(site: Site) -> tuple[GrantRow, ...]:
         "person": "the person who runs `up`",
     }
     return tuple(
-        GrantRow(who[grant.who], grant.role.title, grant.scope, grant.reason) for grant in GRANTS
+        GrantRow(who[grant.who], grant.role.title, grant.scope, grant.reason)
+        for grant in site.grants
     )
 
 
 def check_owner(site: Site, cloud: "Cloud", engine: str) -> None:
-    """Refuse a group that the other engine keeps, or that is nobody's of ours.
+    """Refuse a group that the other engine keeps, or that is nobody's of ours and not adopted.
 
     Raises:
         PrerequisiteError: names the engine to use instead.
     """
+    if site.settings.adopt_group:
+        return
     group = cloud.arm.get(site.group_id, "2021-04-01")
     tags = (group or {}).get("tags") or {}
     if group is None or tags.get(ENGINE_TAG) == engine:
@@ -184,12 +198,14 @@ def check_owner(site: Site, cloud: "Cloud", engine: str) -> None:
         raise PrerequisiteError(
             f"The resource group {site.names.group} is there and carries no {STACK_TAG} tag:"
             " this stack did not make it.",
-            hint="Choose another stack name, or delete the group.",
+            hint=f"Work in it: tunestack init --adopt-group {site.names.group}; or take another"
+            " --stack.",
         )
     raise PrerequisiteError(
         f"The stack {site.stack} was made by the engine {tags.get(ENGINE_TAG, 'unknown')!r}, whose"
         f" state the engine {engine!r} does not know.",
-        hint=f"Go on with it: pulumi up -s {site.stack}, or pulumi destroy -s {site.stack} first.",
+        hint=f"Go on with it: pulumi up -s {site.stack}, or pulumi destroy -s {site.stack}"
+        " --run-program first.",
     )
 
 

@@ -6,7 +6,7 @@ import pulumi
 from pulumi_azure_native import authorization
 
 from infra.identity import Identities
-from infra.roles import GRANTS, Grant, Scope, Who, assignment_name
+from infra.roles import Grant, Scope, Who, assignment_name
 from infra.site import Site
 
 
@@ -19,14 +19,15 @@ class Grants(pulumi.ComponentResource):
         self._principals: dict[Who, pulumi.Input[str]] = {
             Who.ENDPOINT: identities.endpoint.principal_id,
             Who.JOB: identities.job.principal_id,
-            Who.WORKSPACE: identities.workspace.principal_id,
             Who.PERSON: person,
         }
+        if identities.workspace:
+            self._principals[Who.WORKSPACE] = identities.workspace.principal_id
         self._given: dict[Who, list[pulumi.Resource]] = defaultdict(list)
 
     def give(self, scope: Scope, id: pulumi.Output[str]) -> None:
         """Make every grant on `scope`, whose ARM id is `id`."""
-        for grant in GRANTS:
+        for grant in self._site.grants:
             if grant.scope is scope:
                 self._given[grant.who].append(self._assign(grant, id))
 

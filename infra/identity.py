@@ -7,7 +7,7 @@ from infra.site import Site
 
 
 class Identities(pulumi.ComponentResource):
-    """One user-assigned identity each for endpoints, jobs and the workspace.
+    """One user-assigned identity each for endpoints, jobs and the workspace that we make.
 
     User-assigned, so that Azure grants nothing behind our back and a rebuilt workspace keeps
     its grants.
@@ -18,8 +18,14 @@ class Identities(pulumi.ComponentResource):
         self._site, self._group = site, group
         self.endpoint = self._identity("endpoint", site.names.endpoint_identity)
         self.job = self._identity("job", site.names.job_identity)
-        self.workspace = self._identity("workspace", site.names.workspace_identity)
+        self.workspace = self._for_workspace()
         self.register_outputs({})
+
+    def _for_workspace(self) -> managedidentity.UserAssignedIdentity | None:
+        """Make one where the workspace is the stack's; an adopted one has its own."""
+        if self._site.settings.adopt_workspace:
+            return None
+        return self._identity("workspace", self._site.names.workspace_identity)
 
     def _identity(self, who: str, name: str) -> managedidentity.UserAssignedIdentity:
         return managedidentity.UserAssignedIdentity(

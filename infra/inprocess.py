@@ -13,14 +13,13 @@ from infra.engine import (
     Event,
     Existing,
     Plan,
-    Receipt,
     Report,
     Step,
     check_owner,
     check_person,
     grant_rows,
 )
-from infra.listing import remains, tagged
+from infra.listing import tagged
 from infra.preview import Declare, look
 from infra.prices import prices
 from infra.record import Kept, Record
@@ -34,6 +33,8 @@ GROUP_TOKEN = "azure-native:resources:ResourceGroup"
 
 class InProcess:
     """Works a stack without Pulumi's command line; its state is one file in our home."""
+
+    name = IN_PROCESS
 
     def __init__(
         self, stack: str, settings: Settings, cloud: "Cloud", declare: Declare | None = None
@@ -72,17 +73,20 @@ class InProcess:
             record.finish(exports)
         return StackOutputs(**exports)
 
-    def destroy(self, report: Report) -> Receipt:
+    def check(self) -> None:
+        """Refuse a stack that the other engine made, or at which somebody is at work."""
+        with Record.of(self._site.stack).held():
+            check_owner(self._site, self._cloud, IN_PROCESS)
+
+    def destroy(self, report: Report, *, keep_group: bool = False) -> tuple[Existing, ...]:
         """Delete in the opposite order; what is gone already is passed over."""
         record = Record.of(self._site.stack)
         with record.held():
             check_owner(self._site, self._cloud, IN_PROCESS)
-            there = [
-                kept for kept in self._everything(record) if self._delete(kept, record, report)
-            ]
+            todo = self._everything(record, keep_group=keep_group)
+            there = [kept for kept in todo if self._delete(kept, record, report)]
             record.remove()
-        left = remains(self._cloud.arm, self._site)
-        return Receipt(deleted=tuple(map(_existing, there)), remains=left)
+        return tuple(map(_existing, there))
 
     def outputs(self) -> StackOutputs | None:
         """Read the exports of the last `up`; None where none finished."""
@@ -106,11 +110,17 @@ class InProcess:
         """List what the program no longer names, youngest first."""
         return [kept for kept in self._youngest_first(record) if kept.id.lower() not in met]
 
-    def _everything(self, record: Record) -> list[Kept]:
+    def _everything(self, record: Record, *, keep_group: bool) -> list[Kept]:
         """List what `destroy` deletes, in its order: the group, which holds the rest, is last."""
-        group = Kept(self._site.group_id, GROUP_TOKEN, "group", {})
-        rest = [kept for kept in self._youngest_first(record) if kept.token != GROUP_TOKEN]
-        return [*rest, group]
+        site = self._site
+        group = Kept(site.group_id, GROUP_TOKEN, "group", {})
+        adopted = site.workspace_id.lower() if site.settings.adopt_workspace else ""
+        rest = [
+            kept
+            for kept in self._youngest_first(record)
+            if kept.token != GROUP_TOKEN and kept.id.lower() != adopted
+        ]
+        return rest if keep_group or site.settings.adopt_group else [*rest, group]
 
     def _youngest_first(self, record: Record) -> list[Kept]:
         """List what is on record, and before it what only its tag betrays."""

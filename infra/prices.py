@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from core.catalog import REGISTRY_BASIC_PER_HOUR, REGISTRY_PRICES, vm_size
 from core.settings import Settings
+from infra.arm import TYPES
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,26 @@ def prices(settings: Settings) -> tuple[Price, ...]:
         _vm(settings.cluster_vm_size, "one cluster node", "training"),
         _vm(settings.deployment_vm_size, "one instance of a deployment", "serving"),
     )
+
+
+BILLED_BY_USE = frozenset(
+    kind.arm_type.lower()
+    for kind in TYPES.values()
+    if kind.title not in ("container registry", "compute cluster")
+)
+"""What of the program's resources costs nothing while nobody uses it and nothing is kept in it."""
+
+
+def standing_price(arm_type: str, sku: str) -> float | None:
+    """Give what a resource costs an hour while it only stands; None where it is not known.
+
+    Nodes and deployments are priced where they are counted: workloads.py.
+    """
+    if arm_type.lower() in BILLED_BY_USE:
+        return 0.0
+    if arm_type.lower() == "microsoft.containerregistry/registries" and sku in ("", "Basic"):
+        return REGISTRY_BASIC_PER_HOUR
+    return None
 
 
 def per_hour(found: tuple[Price, ...], when: str) -> float | None:

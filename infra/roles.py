@@ -139,6 +139,22 @@ GRANTS = (
     ),
 )
 
+
+def grants(*, own_group: bool = True, own_workspace: bool = True) -> tuple[Grant, ...]:
+    """List the grants of a stack.
+
+    An adopted group holds what is none of the stack's business, so that nobody gets a role on
+    all of it. An adopted workspace's own identity and the people who work in it have their
+    grants already, and Azure refuses a second one of the same (RoleAssignmentExists).
+    """
+    return tuple(
+        grant
+        for grant in GRANTS
+        if (own_group or grant.scope is not Scope.GROUP)
+        and (own_workspace or grant.who not in (Who.WORKSPACE, Who.PERSON))
+    )
+
+
 _NAMESPACE = uuid.UUID("6f1b0a0e-6d0b-5f0e-9d0a-74756e657374")
 
 

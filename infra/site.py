@@ -1,9 +1,10 @@
 """Where the stack's resources are made: their names, region and tags."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core.settings import Settings
 from infra.names import Names, names, stack_name
+from infra.roles import Grant, grants
 
 STACK_TAG = "tunestack-stack"
 ENGINE_TAG = "tunestack-engine"
@@ -23,13 +24,21 @@ class Site:
 
     @property
     def names(self) -> Names:
-        """The stack's names."""
-        return names(self.subscription, self.stack, self.settings.generation)
+        """The stack's names, those of what it adopts among them."""
+        own = names(self.subscription, self.stack, self.settings.generation)
+        group, workspace = self.settings.adopt_group, self.settings.adopt_workspace
+        return replace(own, group=group or own.group, workspace=workspace or own.workspace)
 
     @property
     def location(self) -> str:
         """The region."""
         return self.settings.location
+
+    @property
+    def grants(self) -> tuple[Grant, ...]:
+        """Who gets which role on what."""
+        chosen = self.settings
+        return grants(own_group=not chosen.adopt_group, own_workspace=not chosen.adopt_workspace)
 
     @property
     def tags(self) -> dict[str, str]:
@@ -40,3 +49,9 @@ class Site:
     def group_id(self) -> str:
         """The resource group's ARM id."""
         return f"/subscriptions/{self.subscription}/resourceGroups/{self.names.group}"
+
+    @property
+    def workspace_id(self) -> str:
+        """The workspace's ARM id."""
+        provider = "Microsoft.MachineLearningServices/workspaces"
+        return f"{self.group_id}/providers/{provider}/{self.names.workspace}"

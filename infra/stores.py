@@ -4,6 +4,8 @@ Secure where it costs a person nothing: no shared keys, no public blobs, TLS 1.2
 role. Private networks are left out: they would shut out the laptop that uploads the data.
 """
 
+from dataclasses import dataclass
+
 import pulumi
 from pulumi_azure_native import (
     applicationinsights,
@@ -28,6 +30,16 @@ DAILY_LOG_GB = 1.0
 """A runaway log costs at most this much a day; Azure's own default is without end."""
 
 
+@dataclass(frozen=True)
+class Linked:
+    """The ARM ids of what a workspace is linked to."""
+
+    storage: pulumi.Output[str]
+    vault: pulumi.Output[str]
+    registry: pulumi.Output[str]
+    insights: pulumi.Output[str]
+
+
 class Stores(pulumi.ComponentResource):
     """Storage account with containers, key vault, container registry, logs and insights."""
 
@@ -41,6 +53,7 @@ class Stores(pulumi.ComponentResource):
         self.registry = self._registry()
         self.logs = self._log_analytics()
         self.insights = self._insights()
+        self.linked = Linked(self.account.id, self.vault.id, self.registry.id, self.insights.id)
         self.register_outputs({})
 
     def _storage_account(self) -> storage.StorageAccount:

@@ -1,27 +1,22 @@
-"""What was made in the workspace after `up`: endpoints with their deployments, and jobs.
+"""What was made in a workspace after `up`: endpoints with their deployments, jobs, nodes.
 
 Pulumi does not know of them, they cost the most, and a workspace cannot go while they run.
-Read by plain ARM requests: the Azure ML client takes seconds to import.
+Read by plain ARM requests: the Azure ML client takes seconds to import. ending.py ends them.
 """
 
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from core.catalog import price_per_hour
-from core.errors import CloudError
 from core.refs import StackOutputs
+from infra.site import STACK_TAG, Site
 
 if TYPE_CHECKING:
     from core.cloud import Arm
 
 API = "2025-12-01"
 ENDED = ("Completed", "Failed", "Canceled", "NotResponding")
-CANCEL_SECONDS = 600.0
-POLL_SECONDS = 1.0
-
-Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -47,6 +42,18 @@ class Endpoint:
     name: str
     state: str
     deployments: tuple[Deployment, ...]
+    id: str = ""
+    created: str = ""
+    """When, as Azure writes it; empty where it does not say."""
+    traffic: int = 0
+    """Percent that goes to any deployment."""
+    identities: tuple[str, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def per_hour(self) -> float | None:
+        """The price of its deployments; None where a size is not in the catalog."""
+        return total(deployment.per_hour for deployment in self.deployments)
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,36 @@ class Job:
 
     name: str
     status: str
+    id: str = ""
+    compute: str = ""
+    """The ARM id of the cluster; empty for serverless compute."""
+    identity: str = ""
+    experiment: str = ""
+
+
+@dataclass(frozen=True)
+class Compute:
+    """A cluster, a compute instance, or a machine that somebody attached."""
+
+    name: str
+    kind: str
+    vm_size: str
+    nodes: int
+    """Machines that bill now."""
+    id: str = ""
+    is_attached: bool = False
+    is_low_priority: bool = False
+    min_nodes: int = 0
+    """Nodes that stay, with work or without."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def per_hour(self) -> float | None:
+        """What its nodes cost in USD; None where that is not in the catalog."""
+        if not self.nodes or self.is_attached:
+            return 0.0
+        price = None if self.is_low_priority else price_per_hour(self.vm_size)
+        return None if price is None else price * self.nodes
 
 
 @dataclass(frozen=True)
@@ -63,8 +100,9 @@ class Workloads:
 
     endpoints: tuple[Endpoint, ...] = ()
     jobs: tuple[Job, ...] = ()
-    nodes: int = 0
-    node_size: str = ""
+    computes: tuple[Compute, ...] = ()
+    workspace: str = ""
+    """Its ARM id."""
 
     @property
     def is_empty(self) -> bool:
@@ -72,45 +110,61 @@ class Workloads:
         return not (self.endpoints or self.jobs)
 
     @property
+    def nodes(self) -> int:
+        """Count the machines that bill for the clusters."""
+        return sum(compute.nodes for compute in self.computes)
+
+    @property
     def per_hour(self) -> float | None:
         """What it costs in USD; None where a size is not in the catalog."""
-        node = price_per_hour(self.node_size) if self.nodes else 0.0
-        prices = [d.per_hour for endpoint in self.endpoints for d in endpoint.deployments]
-        amounts = [None if node is None else node * self.nodes, *prices]
-        known = [amount for amount in amounts if amount is not None]
-        return sum(known) if len(known) == len(amounts) else None
+        amounts = [endpoint.per_hour for endpoint in self.endpoints]
+        return total([*amounts, *(compute.per_hour for compute in self.computes)])
+
+    def of(self, site: Site) -> "Workloads":
+        """Take what surely is the stack's, out of a workspace that others share."""
+        return self.of_stack(site.tags[STACK_TAG], identities(site))
+
+    def of_stack(self, stack: str, identities: Collection[str]) -> "Workloads":
+        """Take what surely is a stack's, known by its name and its identities alone.
+
+        An endpoint and a job run as one of the stack's own identities; a cluster has its tag.
+        """
+        own = {id.lower() for id in identities}
+        return Workloads(
+            tuple(e for e in self.endpoints if own & set(e.identities) or _is_of(e.tags, stack)),
+            tuple(job for job in self.jobs if job.identity in own),
+            tuple(compute for compute in self.computes if _is_of(compute.tags, stack)),
+            self.workspace,
+        )
+
+    def perhaps_of(self, site: Site) -> "Workloads":
+        """Take what may be the stack's and cannot be proven to be."""
+        sure, group = self.of(site), site.names.group
+        named = [e for e in self.endpoints if e.tags.get("stack") == group]
+        ours = [job for job in self.jobs if not job.identity and job.experiment == "tunestack"]
+        return Workloads(
+            tuple(endpoint for endpoint in named if endpoint not in sure.endpoints),
+            tuple(job for job in ours if job not in sure.jobs),
+            (),
+            self.workspace,
+        )
 
 
 def workloads(arm: "Arm", outputs: StackOutputs) -> Workloads:
     """Ask what runs in the stack's workspace; empty where there is no workspace any more."""
-    workspace = workspace_id(outputs)
-    cluster = arm.get(f"{workspace}/computes/{outputs.cluster}", API) or {}
-    nodes = (cluster.get("properties") or {}).get("properties") or {}
+    return in_workspace(arm, workspace_id(outputs))
+
+
+def in_workspace(arm: "Arm", workspace: str) -> Workloads:
+    """Ask what runs in a workspace; empty where there is none."""
+    # Archived jobs are left out of the plain list, and may be running all the same.
+    jobs = arm.get_list(f"{workspace}/jobs?listViewType=All", API)
     return Workloads(
-        endpoints=tuple(
-            _endpoint(arm, item) for item in arm.get_list(f"{workspace}/onlineEndpoints", API)
-        ),
-        jobs=tuple(
-            Job(item["name"], _status(item))
-            for item in arm.get_list(f"{workspace}/jobs", API)
-            if _status(item) not in ENDED
-        ),
-        nodes=int(nodes.get("currentNodeCount") or 0),
-        node_size=str(nodes.get("vmSize") or ""),
+        tuple(_endpoint(arm, item) for item in arm.get_list(f"{workspace}/onlineEndpoints", API)),
+        tuple(_job(item) for item in jobs if status(item) not in ENDED),
+        tuple(_compute(item) for item in arm.get_list(f"{workspace}/computes", API)),
+        workspace,
     )
-
-
-def clear(arm: "Arm", outputs: StackOutputs, found: Workloads, tell: Tell) -> None:
-    """Delete the endpoints and cancel the jobs; return when none of them bills any more."""
-    workspace = workspace_id(outputs)
-    for job in found.jobs:
-        tell(f"canceling job {job.name}")
-        arm.post(f"{workspace}/jobs/{job.name}/cancel", API)
-    for endpoint in found.endpoints:
-        tell(f"deleting endpoint {endpoint.name}")
-        arm.delete(f"{workspace}/onlineEndpoints/{endpoint.name}", API)
-    for job in found.jobs:
-        _await_end(arm, f"{workspace}/jobs/{job.name}", job.name)
 
 
 def workspace_id(outputs: StackOutputs) -> str:
@@ -121,10 +175,41 @@ def workspace_id(outputs: StackOutputs) -> str:
     )
 
 
+def identities(site: Site) -> tuple[str, ...]:
+    """Write the ARM ids of what the stack's endpoints and jobs run as."""
+    below = f"{site.group_id}/providers/Microsoft.ManagedIdentity/userAssignedIdentities"
+    return (f"{below}/{site.names.endpoint_identity}", f"{below}/{site.names.job_identity}")
+
+
+def _is_of(tags: Mapping[str, str], stack: str) -> bool:
+    return tags.get(STACK_TAG) == stack
+
+
+def status(job: Mapping[str, Any]) -> str:
+    """Read a job's status."""
+    return str((job.get("properties") or {}).get("status") or "")
+
+
+def total(amounts: Iterable[float | None]) -> float | None:
+    """Add up prices; None where one is not known."""
+    listed = list(amounts)
+    known = [amount for amount in listed if amount is not None]
+    return float(sum(known)) if len(known) == len(listed) else None
+
+
 def _endpoint(arm: "Arm", item: dict[str, Any]) -> Endpoint:
+    properties, identity = item.get("properties") or {}, item.get("identity") or {}
     below = arm.get_list(f"{item['id']}/deployments", API)
-    state = (item.get("properties") or {}).get("provisioningState", "")
-    return Endpoint(item["name"], state, tuple(map(_deployment, below)))
+    return Endpoint(
+        item["name"],
+        properties.get("provisioningState", ""),
+        tuple(map(_deployment, below)),
+        item["id"],
+        str((item.get("systemData") or {}).get("createdAt") or ""),
+        sum((properties.get("traffic") or {}).values()),
+        tuple(id.lower() for id in identity.get("userAssignedIdentities") or {}),
+        item.get("tags") or {},
+    )
 
 
 def _deployment(item: dict[str, Any]) -> Deployment:
@@ -137,19 +222,30 @@ def _deployment(item: dict[str, Any]) -> Deployment:
     )
 
 
-def _status(item: dict[str, Any]) -> str:
-    return str((item.get("properties") or {}).get("status") or "")
+def _job(item: dict[str, Any]) -> Job:
+    properties = item.get("properties") or {}
+    return Job(
+        item["name"],
+        status(item),
+        item.get("id") or "",
+        properties.get("computeId") or "",
+        str((properties.get("identity") or {}).get("resourceId") or "").lower(),
+        properties.get("experimentName") or "",
+    )
 
 
-def _await_end(arm: "Arm", path: str, name: str) -> None:
-    deadline = time.monotonic() + CANCEL_SECONDS
-    while True:
-        job = arm.get(path, API)
-        if job is None or _status(job) in ENDED:
-            return
-        if time.monotonic() > deadline:
-            raise CloudError(
-                f"The job {name} is still {_status(job)} after {CANCEL_SECONDS:.0f} s.",
-                hint="Run destroy again.",
-            )
-        time.sleep(POLL_SECONDS)
+def _compute(item: dict[str, Any]) -> Compute:
+    outer = item.get("properties") or {}
+    inner, kind = outer.get("properties") or {}, outer.get("computeType") or ""
+    running = int(kind == "ComputeInstance" and inner.get("state") not in ("Stopped", "Failed"))
+    return Compute(
+        item["name"],
+        kind,
+        inner.get("vmSize") or "",
+        int(inner.get("currentNodeCount") or running),
+        item.get("id") or "",
+        bool(outer.get("isAttachedCompute")),
+        inner.get("vmPriority") == "LowPriority",
+        int((inner.get("scaleSettings") or {}).get("minNodeCount") or 0),
+        item.get("tags") or {},
+    )

@@ -6,8 +6,10 @@ import pulumi
 from pulumi_azure_native import machinelearningservices as ml
 from pulumi_azure_native import managedidentity, resources
 
+from infra.azure_ml import MlWorkspace
+from infra.hooks import before_workspace_goes
 from infra.site import Site
-from infra.stores import Stores
+from infra.stores import Linked
 
 
 class Workspace(pulumi.ComponentResource):
@@ -20,12 +22,12 @@ class Workspace(pulumi.ComponentResource):
         self,
         site: Site,
         group: resources.ResourceGroup,
-        stores: Stores,
+        linked: Linked,
         identity: managedidentity.UserAssignedIdentity,
         after: Sequence[pulumi.Resource],
     ) -> None:
         super().__init__("tunestack:infra:Workspace", "ml")
-        self.resource = ml.Workspace(
+        self.resource = MlWorkspace(
             "workspace",
             workspace_name=site.names.workspace,
             resource_group_name=group.name,
@@ -33,10 +35,10 @@ class Workspace(pulumi.ComponentResource):
             kind="Default",
             sku=ml.SkuArgs(name="Basic", tier=ml.SkuTier.BASIC),
             friendly_name=f"tunestack {site.stack}",
-            storage_account=stores.account.id,
-            key_vault=stores.vault.id,
-            container_registry=stores.registry.id,
-            application_insights=stores.insights.id,
+            storage_account=linked.storage,
+            key_vault=linked.vault,
+            container_registry=linked.registry,
+            application_insights=linked.insights,
             identity=ml.ManagedServiceIdentityArgs(
                 type=ml.ManagedServiceIdentityType.USER_ASSIGNED,
                 user_assigned_identities=[identity.id],
@@ -47,7 +49,9 @@ class Workspace(pulumi.ComponentResource):
             hbi_workspace=False,
             v1_legacy_mode=False,
             tags=site.tags,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[*after]),
+            opts=pulumi.ResourceOptions(
+                parent=self, depends_on=[*after], hooks=before_workspace_goes(site)
+            ),
         )
-        self.id, self.name = self.resource.id, self.resource.name
+        self.id, self.name, self.linked = self.resource.id, self.resource.name, linked
         self.register_outputs({})

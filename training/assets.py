@@ -11,7 +11,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from core.cloud import Cloud, operation, quietly
+from core.cloud import Cloud, operation, quietly, uploaded
 from core.errors import PrerequisiteError, SettingsError
 from core.recipe import BaseModelSource, Recipe
 from core.refs import StackOutputs
@@ -30,15 +30,14 @@ def ensure_data(cloud: Cloud, outputs: StackOutputs, name: str, path: Path, sha2
         try:
             assets.get(name, version)
         except ResourceNotFoundError:
-            assets.create_or_update(
-                Data(
-                    name=name,
-                    version=version,
-                    type="uri_file",
-                    path=str(path.resolve()),
-                    tags={"sha256": sha256},
-                )
+            data = Data(
+                name=name,
+                version=version,
+                type="uri_file",
+                path=str(path.resolve()),
+                tags={"sha256": sha256},
             )
+            uploaded(lambda: assets.create_or_update(data))
     return f"azureml:{name}:{version}"
 
 
@@ -80,16 +79,15 @@ def ensure_base_model(
             models.get(name, version)
         except ResourceNotFoundError:
             with tempfile.TemporaryDirectory() as work:
-                models.create_or_update(
-                    Model(
-                        name=name,
-                        version=version,
-                        type="custom_model",
-                        path=str(_alone(weights, Path(work))),
-                        description=f"{base.id}, as the package {base.package} carries it",
-                        tags={"base": base.id, "file": base.file, "sha256": sha256},
-                    )
+                model = Model(
+                    name=name,
+                    version=version,
+                    type="custom_model",
+                    path=str(_alone(weights, Path(work))),
+                    description=f"{base.id}, as the package {base.package} carries it",
+                    tags={"base": base.id, "file": base.file, "sha256": sha256},
                 )
+                uploaded(lambda: models.create_or_update(model))
     return f"azureml:{name}:{version}"
 
 

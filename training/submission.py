@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from core import template_fingerprint
-from core.cloud import Cloud, operation, quietly
+from core.cloud import Cloud, operation, quietly, uploaded
 from core.environments import Device, ensure_environment
 from core.errors import PrerequisiteError
 from core.recipe import Recipe
@@ -64,7 +64,8 @@ def submit(cloud: Cloud, outputs: StackOutputs, order: Order) -> JobRef:
         code = stage_code(order, Path(work))
         job = _command(order, outputs, code, inputs, environment, identity)
         with operation("submit the training job"), quietly():
-            made = cloud.workspace(outputs).jobs.create_or_update(job)
+            jobs = cloud.workspace(outputs).jobs
+            made = uploaded(lambda: jobs.create_or_update(job))
     return job_ref(made)
 
 

@@ -1,40 +1,42 @@
 """What of the Pulumi engine can be tested without its command line."""
 
-from pathlib import Path
+import socket
+import subprocess
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from pulumi.automation import CommandResult, EngineEvent
+from pulumi.automation import CommandResult
 from pulumi.automation.errors import CommandError, ConcurrentUpdateError
-from recorded_arm import FakeCloud, engine, ignore, settings
+from pulumi_events import diagnostic, event, lives_as_pulumi
+from recorded_arm import SUBSCRIPTION, FakeCloud, engine, ignore, settings
 
-from core.errors import CloudError, NotSignedIn, PrerequisiteError
-from infra import automation
-from infra.automation import Automation, Watch, environment, translated
+from core.errors import CloudError, Interrupted, NotSignedIn, PrerequisiteError, SettingsError
+from infra import pulumi_command, pulumi_stack
+from infra.automation import Automation
+from infra.backend import check_backend
 from infra.engine import Change, Event, open_engine
 from infra.inprocess import InProcess
 from infra.preview import offline_plan
+from infra.pulumi_command import environment
+from infra.pulumi_stack import PulumiStack
 from infra.site import PULUMI, Site
 
-URN = "urn:pulumi:dev::tunestack::tunestack:infra:Stores${type}::{name}"
-STORAGE = "azure-native:storage:StorageAccount"
+LOCKED = "the stack is currently locked by 1 lock(s).\n  file:///s: created by me@{} (pid {}) at {}"
 
 
 @pytest.fixture
-def no_pulumi(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
+def no_pulumi(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pulumi_command, "find_pulumi", lambda: None)
 
 
-def event(kind: str, op: str, *, type: str = STORAGE, name: str = "storage") -> EngineEvent:
-    """Write an event as Pulumi's stream does."""
-    urn = URN.format(type=type, name=name)
-    state = {"type": type, "urn": urn, "id": "", "parent": "", "provider": ""}
-    old = {**state, "inputs": {"kind": "old"}} if op != "create" else None
-    new = {**state, "inputs": {"kind": "new"}} if op != "delete" else None
-    metadata = {"op": op, "urn": urn, "type": type, "provider": "", "old": old, "new": new}
-    if op == "update":
-        metadata["diffs"] = ["kind"]
-    return EngineEvent.from_json({"sequence": 1, "timestamp": 1, kind: {"metadata": metadata}})
+@pytest.fixture
+def stack() -> PulumiStack:
+    return PulumiStack(Site(settings(), SUBSCRIPTION, "dev"), lambda: None)
+
+
+def result(stderr: str = "", code: int = 255) -> CommandResult:
+    return CommandResult(stdout="", stderr=stderr, code=code)
 
 
 def test_the_rehearsal_gets_the_in_process_engine_and_the_others_pulumi(cloud: FakeCloud) -> None:
@@ -81,7 +83,7 @@ def test_pulumi_and_its_provider_never_stop_at_a_prompt(monkeypatch: pytest.Monk
     monkeypatch.setenv("AZURE_CLIENT_SECRET", "secret")
     monkeypatch.setenv("AZURE_TENANT_ID", "tenant")
     chosen = settings(backend="file://~")
-    assert environment(chosen, Site(chosen, "sub", "dev")) == {
+    assert environment(Site(chosen, "sub", "dev")) == {
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "PULUMI_BACKEND_URL": "file://~",
         "PULUMI_CONFIG_PASSPHRASE": "",
@@ -94,95 +96,136 @@ def test_pulumi_and_its_provider_never_stop_at_a_prompt(monkeypatch: pytest.Monk
 
 def test_a_persons_own_passphrase_and_login_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE_FILE", "/a/file")
-    found = environment(settings(), Site(settings(), "sub", "dev"))
+    found = environment(Site(settings(), "sub", "dev"))
     assert "PULUMI_CONFIG_PASSPHRASE" not in found
     assert "PULUMI_BACKEND_URL" not in found
 
 
-def test_pulumis_events_become_ours() -> None:
-    events: list[Event] = []
-    watch = Watch(events.append)
-    watch(event("resourcePreEvent", "create"))
-    watch(event("resOutputsEvent", "create"))
-    watch(event("resourcePreEvent", "same", name="vault"))
-    watch(event("resOutputsEvent", "same", name="vault"))
-    assert [(e.name, e.title, e.change, e.is_done) for e in events] == [
-        ("storage", "storage account", Change.NEW, False),
-        ("storage", "storage account", Change.NEW, True),
-        ("vault", "storage account", Change.SAME, True),
-    ]
+def raising(error: Exception) -> Any:
+    def call() -> None:
+        raise error
+
+    return call
 
 
-def test_a_preview_names_what_differs() -> None:
-    watch = Watch(ignore)
-    watch(event("resourcePreEvent", "update"))
-    watch(event("resourcePreEvent", "delete", name="old"))
-    changed, gone = watch.steps
-    (difference,) = changed.differences
-    assert (difference.path, difference.before, difference.after) == ("kind", "old", "new")
-    assert (gone.name, gone.change) == ("old", Change.GONE)
+def test_what_azure_said_is_what_the_person_reads(stack: PulumiStack) -> None:
+    watch = stack.watch()
+    watch(diagnostic('Code="QuotaExceeded" Message="No cores."'))
+    with pytest.raises(CloudError, match="QuotaExceeded: No cores") as error:
+        stack.work("up", raising(CommandError(result("noise"))), watch)
+    assert "tunestack up --stack dev" in error.value.hint
 
 
-def test_what_is_no_azure_resource_is_no_step() -> None:
-    watch = Watch(ignore)
-    watch(event("resourcePreEvent", "create", type="pulumi:pulumi:Stack"))
-    watch(event("resourcePreEvent", "create", type="tunestack:infra:Stores"))
-    assert watch.steps == []
+def test_without_azures_words_pulumis_own_are_shown(stack: PulumiStack) -> None:
+    with pytest.raises(CloudError, match=r"plan dev: no such thing$"):
+        stack.work("plan", raising(CommandError(result("error: no such thing"))))
 
 
-def test_a_failed_resource_is_reported_as_failed() -> None:
-    events: list[Event] = []
-    watch = Watch(events.append)
-    watch(event("resourcePreEvent", "create"))
-    watch(event("resOpFailedEvent", "create"))
-    assert (events[-1].is_done, events[-1].error) == (True, "failed")
+def test_an_engine_that_was_killed_is_said_to_be(stack: PulumiStack) -> None:
+    with pytest.raises(CloudError, match="killed by signal 9"):
+        stack.work("up", raising(CommandError(result(code=-9))))
 
 
-def test_what_azure_said_is_what_the_person_reads() -> None:
-    watch = Watch(ignore)
-    watch(
-        EngineEvent.from_json(
-            {
-                "sequence": 1,
-                "timestamp": 1,
-                "diagnosticEvent": {
-                    "message": "Code=QuotaExceeded\n",
-                    "color": "never",
-                    "severity": "error",
-                },
-            }
-        )
-    )
-    with pytest.raises(CloudError, match="QuotaExceeded"), translated("up", "dev", watch):
-        raise CommandError(CommandResult(stdout="", stderr="noise", code=255))
+@pytest.mark.parametrize(
+    ("told", "message", "hint"),
+    [
+        ("error: incorrect passphrase", "another passphrase", "PULUMI_CONFIG_PASSPHRASE"),
+        ("error: passphrase must be set with", "another passphrase", "PULUMI_CONFIG_PASSPHRASE"),
+        ("PULUMI_ACCESS_TOKEN must be set for login", "signed in to Pulumi Cloud", "pulumi login"),
+        ("unable to open bucket file:///x", "cannot be used", "A folder must exist"),
+        ('read ".pulumi/meta.yaml": blob (key "x")', "cannot be used", "az login"),
+    ],
+)
+def test_what_a_person_must_put_right_is_no_failure_of_azure(
+    stack: PulumiStack, told: str, message: str, hint: str
+) -> None:
+    with pytest.raises(PrerequisiteError, match=message) as error:
+        stack.work("open", raising(CommandError(result(told))))
+    assert hint in error.value.hint
 
 
-def test_without_azures_words_pulumis_own_are_shown() -> None:
-    with pytest.raises(CloudError, match="no such backend"), translated("up", "dev", Watch(ignore)):
-        raise CommandError(CommandResult(stdout="", stderr="no such backend", code=255))
-
-
-def test_a_held_stack_is_answered_with_what_frees_it() -> None:
-    held = ConcurrentUpdateError(CommandResult(stdout="", stderr="locked", code=255))
-    with (
-        pytest.raises(PrerequisiteError, match="holds the stack dev") as error,
-        translated("up", "dev", Watch(ignore)),
-    ):
-        raise held
+def test_a_stack_held_from_another_machine_is_answered_with_what_frees_it(
+    stack: PulumiStack,
+) -> None:
+    held = ConcurrentUpdateError(result(LOCKED.format("far-away", 7, "noon")))
+    with pytest.raises(PrerequisiteError, match=r"process 7\) of me on far-away") as error:
+        stack.work("up", raising(held))
     assert "pulumi cancel -s dev" in error.value.hint
+
+
+def test_the_lock_of_a_process_that_is_gone_is_released_and_said_to_be(stack: PulumiStack) -> None:
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    notes: list[Event] = []
+    stack.report, canceled, calls = notes.append, [], []
+    stack._stack = SimpleNamespace(cancel=lambda: canceled.append(1))  # type: ignore[assignment]
+
+    def call() -> str:
+        calls.append(1)
+        if not canceled:
+            raise ConcurrentUpdateError(
+                result(LOCKED.format(socket.gethostname(), gone.pid, "noon"))
+            )
+        return "done"
+
+    assert stack.work("up", call) == "done"
+    assert len(calls) == 2
+    assert f"process {gone.pid}" in notes[0].name
+
+
+def test_the_lock_of_a_living_process_is_never_released(stack: PulumiStack) -> None:
+    stack._stack = SimpleNamespace(cancel=lambda: pytest.fail("released"))  # type: ignore[assignment]
+    with lives_as_pulumi() as process:
+        told = LOCKED.format(socket.gethostname(), process.pid, "noon")
+        with pytest.raises(PrerequisiteError, match="held by pulumi"):
+            stack.work("up", raising(ConcurrentUpdateError(result(told))))
+
+
+def test_an_interrupted_run_says_what_is_there_and_what_goes_on(
+    stack: PulumiStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack._interruption.count = 1
+    monkeypatch.setattr(pulumi_stack.PulumiStack, "rows", lambda self, _: [{}] * 12)
+    stack._stack = SimpleNamespace()  # type: ignore[assignment]
+    watch = stack.watch()
+    watch(event("resourcePreEvent", "create"))
+    with pytest.raises(Interrupted, match="names 12 resources") as error:
+        stack.work("up", raising(CommandError(result())), watch)
+    assert "storage account storage" in str(error.value)
+    assert error.value.hint.startswith("tunestack up --stack dev goes on; tunestack destroy")
+    assert error.value.exit_code == 130
 
 
 def test_the_in_process_engines_stack_is_refused_with_a_hint(
     cloud: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine(cloud, stack="dev").up(ignore)
-    monkeypatch.setattr(Automation, "_open", lambda self, **_: None)
+    monkeypatch.setattr(PulumiStack, "open", lambda self, _: None)
     with pytest.raises(PrerequisiteError, match="made by the engine 'in-process'"):
         Automation("dev", settings(), cloud).up(ignore)
 
 
-def test_the_vaults_name_is_said_to_be_held_after_a_destroy(cloud: Any) -> None:
-    (note,) = Automation("dev", settings(), cloud)._holds()
-    assert "kv-dev-" in note
-    assert "az keyvault purge" in note
-    assert automation.CHANGES["replace"] is Change.CHANGED
+def test_a_blob_without_its_storage_account_is_refused_with_what_to_write(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("AZURE_STORAGE_ACCOUNT", raising=False)
+    with pytest.raises(PrerequisiteError, match="no storage account") as error:
+        check_backend(settings(backend="azblob://state"))
+    assert "azblob://state?storage_account=NAME" in error.value.hint
+    check_backend(settings(backend="azblob://state?storage_account=st1"))
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT", "st1")
+    check_backend(settings(backend="azblob://state"))
+
+
+@pytest.mark.parametrize(
+    "key", ["file:/x", "azblob://S", "azblob://a--b?storage_account=x", "https://", "ftp://x"]
+)
+def test_a_backend_that_pulumi_has_not_is_refused_with_one_that_it_has(key: str) -> None:
+    with pytest.raises(SettingsError, match="is no backend; for example"):
+        settings(backend=key)
+
+
+@pytest.mark.parametrize("key", ["azurekeyvault://kv", "vault", "passphrase:x"])
+def test_a_secrets_provider_that_pulumi_has_not_is_refused(key: str) -> None:
+    with pytest.raises(SettingsError, match="is no secrets provider; for example"):
+        settings(secretsProvider=key)

@@ -175,30 +175,41 @@ def test_destroy_goes_in_the_opposite_order_and_leaves_nothing(
     engine(cloud).up(ignore)
     made = [path for method, path in cloud.arm.requests if method == "PUT"]
     cloud.arm.requests.clear()
-    receipt = engine(cloud).destroy(ignore)
+    gone = engine(cloud).destroy(ignore)
     deleted = [path for method, path in cloud.arm.requests if method == "DELETE"]
     assert cloud.arm.resources == {}
     assert {path.partition("?")[0] for path in deleted} == set(made)
     assert deleted[-1].endswith("/resourceGroups/rg-tunestack-local")
     kinds = [path.rsplit("/", 2)[-2] for path in deleted]
     assert kinds.index("computes") < kinds.index("workspaces") < kinds.index("storageAccounts")
-    assert len(receipt.deleted) == len(made)
-    assert receipt.remains == ()
+    assert len(gone) == len(made)
     assert list(own_home.rglob("*")) == []
 
 
-def test_a_workspace_is_deleted_for_good_and_a_cluster_with_its_nodes(cloud: FakeCloud) -> None:
+def test_the_engine_purges_nothing_and_deletes_a_cluster_with_its_nodes(cloud: FakeCloud) -> None:
     engine(cloud).up(ignore)
     engine(cloud).destroy(ignore)
     deleted = [path for method, path in cloud.arm.requests if method == "DELETE"]
-    assert any(path.endswith("/workspaces/mlw-local?forceToPurge=true") for path in deleted)
+    assert any(path.endswith("/workspaces/mlw-local") for path in deleted)
     assert any("/computes/" in p and "underlyingResourceAction=Delete" in p for p in deleted)
+    assert {item["type"].split("/")[0] for item in cloud.arm.held.values()} == {
+        "Microsoft.KeyVault",
+        "Microsoft.MachineLearningServices",
+        "Microsoft.OperationalInsights",
+    }
+
+
+def test_a_kept_group_is_the_only_thing_that_destroy_leaves(cloud: FakeCloud) -> None:
+    engine(cloud).up(ignore)
+    gone = engine(cloud).destroy(ignore, keep_group=True)
+    (left,) = cloud.arm.resources
+    assert left.endswith("/resourcegroups/rg-tunestack-local")
+    assert len(gone) == 26
 
 
 def test_destroy_of_nothing_is_nothing(cloud: FakeCloud) -> None:
     events: list[Event] = []
-    receipt = engine(cloud).destroy(events.append)
-    assert receipt.deleted == receipt.remains == ()
+    assert engine(cloud).destroy(events.append) == ()
     assert [event.change for event in events if event.is_done] == [Change.SAME]
 
 
@@ -220,7 +231,7 @@ def test_a_lost_record_costs_nothing(cloud: FakeCloud, own_home: Path) -> None:
     engine(cloud).up(ignore)
     assert cloud.arm.count("PUT") == 0
     (own_home / "stacks" / "local.json").unlink()
-    assert engine(cloud).destroy(ignore).remains == ()
+    assert engine(cloud).destroy(ignore)
     assert cloud.arm.resources == {}
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 from click.testing import CliRunner, Result
-from recorded_arm import FakeCloud
+from recorded_arm import SUBSCRIPTION, FakeCloud
 
 from cli import COMMANDS, help_text
 from commands.root import command_line
@@ -161,28 +161,82 @@ def test_destroy_ends_what_runs_before_it_deletes_the_rest(cloud: FakeCloud) -> 
     changes = [path for method, path in cloud.arm.requests if method in ("POST", "DELETE")]
     assert changes[0].endswith("/jobs/job1/cancel")
     assert changes[1].endswith("/onlineEndpoints/travel")
-    assert len(document["deleted"]) == 27
-    assert document["remains"] == []
-    assert cloud.arm.resources == {}
+    assert len(document["deleted"]) == 27 + 2
+    assert [job["name"] for job in document["canceled"]] == ["job1"]
+    assert (document["remains"], document["held"], document["cost_per_hour"]) == ([], [], 0)
+    assert cloud.arm.resources == cloud.arm.held == {}
 
 
 def test_destroy_of_nothing_is_no_error(cloud: FakeCloud) -> None:
     assert run("destroy").stdout == "local: nothing was there.\n"
 
 
-def test_destroy_names_what_remains(cloud: FakeCloud) -> None:
+def test_destroy_twice_in_a_row_is_no_error(cloud: FakeCloud) -> None:
+    run("up", "--yes")
+    assert "Nothing remains. It costs $0.00 an hour." in run("destroy", "--yes").stdout
+    assert run("destroy").stdout == "local: nothing was there.\n"
+
+
+def test_the_receipt_says_by_kind_what_is_gone_and_what_is_gone_for_good(
+    cloud: FakeCloud,
+) -> None:
+    run("up", "--yes")
+    add_workloads(cloud)
+    lines = [line.split() for line in run("destroy", "--yes").stdout.splitlines()]
+    assert ["job", "job1", "canceled"] in lines
+    assert ["endpoint", "travel"] in lines
+    assert ["workspace", "mlw-local", "for", "good"] in lines
+    assert ["grant", "14", "of", "them"] in lines
+
+
+def test_destroy_prints_what_is_held_until_when_and_what_frees_it(cloud: FakeCloud) -> None:
+    run("up", "--yes")
+    shown = run("destroy", "--yes", "--keep-recoverable").stdout
+    assert "Held by Azure" in shown
+    assert "2026-11-28" in shown
+    assert "az keyvault purge --name kv-local-" in shown
+    assert "back: make the group rg-tunestack-local again, then az keyvault recover" in shown
+
+
+def test_destroy_asks_before_it_purges_what_an_earlier_one_kept(cloud: FakeCloud) -> None:
+    run("up", "--yes")
+    run("destroy", "--yes", "--keep-recoverable")
+    shown = run("destroy", exit_code=2)
+    assert "still recoverable, to be purged now: key vault kv-local-" in shown.stderr
+    assert len(cloud.arm.held) == 3
+    run("destroy", "--yes")
+    assert cloud.arm.resources == cloud.arm.held == {}
+
+
+def test_destroy_names_what_remains_and_fails(cloud: FakeCloud) -> None:
     run("up", "--yes")
     left = {
-        "id": "/subscriptions/x/elsewhere",
+        "id": f"/subscriptions/{SUBSCRIPTION}/elsewhere",
         "name": "elsewhere",
         "type": "Some/thing",
         "tags": {"tunestack-stack": "local"},
         "properties": {},
     }
     cloud.arm.resources[left["id"]] = left
-    shown = run("destroy", "--yes").stdout
-    assert "Still there" in shown
-    assert "/subscriptions/x/elsewhere" in shown
+    shown = run("destroy", "--yes", exit_code=1)
+    assert "Still there" in shown.stdout
+    assert f"/subscriptions/{SUBSCRIPTION}/elsewhere" in shown.stdout
+    assert "costs an unknown amount an hour" in shown.stdout
+    assert "1 of its resources remain" in shown.stderr
+
+
+def test_a_refusal_is_in_the_receipt_and_the_way_on_is_named(cloud: FakeCloud) -> None:
+    run("up", "--yes")
+    cloud.arm.refuse = lambda method, path: method == "DELETE" and "storageAccounts" in path
+    shown = run("destroy", "--yes", "--json", exit_code=1)
+    document = json.loads(shown.stdout)
+    assert not document["is_done"]
+    assert document["refused"]
+    assert document["cost_per_hour"] >= 0
+    assert "tunestack destroy --stack local goes on from here" in shown.stderr
+    cloud.arm.refuse = lambda method, path: False
+    run("destroy", "--yes")
+    assert cloud.arm.resources == {}
 
 
 def add_workloads(cloud: FakeCloud) -> None:

@@ -50,6 +50,35 @@ def test_pulumis_own_entries_survive_writing(stacks: Path) -> None:
     }
 
 
+VAULT = "azurekeyvault://kv.vault.azure.net/keys/k"
+
+
+def test_a_key_vault_is_written_where_pulumi_looks_for_it(stacks: Path) -> None:
+    write_settings("dev", parse_settings({"secretsProvider": VAULT}))
+    document = yaml.safe_load((stacks / "Pulumi.dev.yaml").read_text())
+    assert document["secretsprovider"] == VAULT
+    write_settings("dev", parse_settings({"secretsProvider": "passphrase"}))
+    assert "secretsprovider" not in yaml.safe_load((stacks / "Pulumi.dev.yaml").read_text())
+
+
+@pytest.mark.parametrize(
+    ("made", "other"),
+    [
+        ("encryptionsalt: v1:abc\n", VAULT),
+        (f"secretsprovider: {VAULT}\nencryptedkey: k\n", "passphrase"),
+    ],
+)
+def test_what_encrypts_a_state_is_not_changed_by_a_setting(
+    stacks: Path, made: str, other: str
+) -> None:
+    file = stacks / "Pulumi.dev.yaml"
+    file.write_text(made)
+    with pytest.raises(SettingsError, match="is encrypted by") as error:
+        write_settings("dev", parse_settings({"secretsProvider": other}))
+    assert "change-secrets-provider" in error.value.hint
+    assert file.read_text() == made
+
+
 def test_flag_beats_environment_beats_file_beats_default(
     stacks: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,86 @@
+"""Ends what runs in the stack's workspaces, before the workspaces go.
+
+Jobs are told to stop first and waited for last, so that endpoints, which cost as much, do not
+wait for them; clusters go when nothing runs on them any more.
+"""
+
+import time
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from core.errors import CloudError
+from infra.engine import Change, Existing
+from infra.steps import Steps
+from infra.workloads import API, ENDED, Compute, Endpoint, Job, Workloads, status
+
+if TYPE_CHECKING:
+    from core.cloud import Arm
+
+CANCEL_SECONDS = 600.0
+POLL_SECONDS = 1.0
+
+
+def end(arm: "Arm", found: Sequence[Workloads], steps: Steps) -> bool:
+    """Cancel the jobs, delete the endpoints and the clusters; False where an endpoint stays.
+
+    An endpoint that could not be deleted would go on billing where nobody sees it, were its
+    workspace deleted; a job or a cluster that stays ends with the workspace.
+    """
+    jobs = [job for one in found for job in one.jobs]
+    refusals = [_cancel(arm, job) for job in jobs]
+    done = [_delete_endpoint(arm, item, steps) for one in found for item in one.endpoints]
+    for job, refusal in zip(jobs, refusals, strict=True):
+        call = partial(_ended, arm, job, refusal)
+        steps.take(Existing(job.name, "job", job.id), call, Change.CANCELED)
+    for compute in [compute for one in found for compute in one.computes]:
+        _delete_compute(arm, compute, steps)
+    return all(done)
+
+
+def _cancel(arm: "Arm", job: Job) -> CloudError | None:
+    """Tell a job to stop; give what Azure refused it with."""
+    try:
+        if job.status != "CancelRequested":
+            arm.post(f"{job.id}/cancel", API)
+    except CloudError as error:
+        return error
+    return None
+
+
+def _ended(arm: "Arm", job: Job, refusal: CloudError | None) -> bool:
+    """Wait until a job has ended; the cluster that it held is free then."""
+    deadline = time.monotonic() + CANCEL_SECONDS
+    while True:
+        found = _status(arm, job)
+        if found in ENDED:
+            return True
+        # 400 and 409 say that it is ending already.
+        if refusal and refusal.status not in (400, 409):
+            raise refusal
+        if time.monotonic() > deadline:
+            raise CloudError(f"it is still {found} after {CANCEL_SECONDS:.0f} s.", code=found)
+        time.sleep(POLL_SECONDS)
+
+
+def _status(arm: "Arm", job: Job) -> str:
+    found = arm.get(job.id, API)
+    return status(found) if found is not None else ENDED[0]
+
+
+def _delete_endpoint(arm: "Arm", endpoint: Endpoint, steps: Steps) -> bool:
+    item = Existing(endpoint.name, "endpoint", endpoint.id)
+    if steps.take(item, lambda: arm.delete(endpoint.id, API)) is not None:
+        return False
+    for deployment in endpoint.deployments:
+        id = f"{endpoint.id}/deployments/{deployment.name}"
+        steps.gone[id.lower()] = Existing(deployment.name, "deployment", id)
+    return True
+
+
+def _delete_compute(arm: "Arm", compute: Compute, steps: Steps) -> None:
+    # What somebody attached is a machine of their own: it is let go, not deleted.
+    way = "Detach" if compute.is_attached else "Delete"
+    path = f"{compute.id}?underlyingResourceAction={way}"
+    title = "compute cluster" if compute.kind == "AmlCompute" else "compute"
+    steps.take(Existing(compute.name, title, compute.id), lambda: arm.delete(path, API))

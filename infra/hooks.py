@@ -1,0 +1,64 @@
+"""What must end before a cluster or a workspace goes: hooks that Pulumi's engine runs first.
+
+Endpoints and jobs are made after `up` and are in no state. Plain `pulumi destroy` refuses a stack
+with such hooks and names `--run-program`, with which it runs them; `tunestack destroy` has ended
+everything before its engine begins. The in-process engine knows no hooks and needs none.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pulumi
+from pulumi.runtime.proto import resource_pb2
+from pulumi.runtime.settings import monitor_supports_feature
+
+from core.cloud import Cloud
+from core.errors import CloudError
+from infra.ending import end
+from infra.engine import Event
+from infra.site import Site
+from infra.steps import Steps
+from infra.workloads import Workloads, in_workspace
+
+SUPPORTED = resource_pb2.RESOURCE_MONITOR_FEATURE_RESOURCE_HOOKS
+
+
+def before_cluster_goes(site: Site) -> pulumi.ResourceHookBinding | None:
+    """Cancel the jobs that the cluster runs."""
+
+    def on_cluster(found: Workloads, id: str) -> Workloads:
+        jobs = tuple(job for job in found.jobs if job.compute.lower() == id.lower())
+        return replace(found, endpoints=(), jobs=jobs)
+
+    return _before_delete("cancel-jobs-of-the-cluster", site, on_cluster)
+
+
+def before_workspace_goes(site: Site) -> pulumi.ResourceHookBinding | None:
+    """Delete the endpoints and cancel the jobs; in an adopted workspace, the stack's own."""
+
+    def in_all(found: Workloads, id: str) -> Workloads:
+        return found.of(site) if site.settings.adopt_workspace else found
+
+    return _before_delete("delete-endpoints-and-cancel-jobs", site, in_all)
+
+
+def _before_delete(
+    name: str, site: Site, choose: Callable[[Workloads, str], Workloads]
+) -> pulumi.ResourceHookBinding | None:
+    if not monitor_supports_feature(SUPPORTED):
+        return None
+
+    def run(args: pulumi.ResourceHookArgs) -> None:
+        arm, workspace = Cloud.sign_in(site.subscription).arm, args.id.partition("/computes/")[0]
+        found, steps = choose(in_workspace(arm, workspace), args.id), Steps(_tell)
+        # The clusters are the engine's own to delete.
+        end(arm, [replace(found, computes=())], steps)
+        if steps.refused:
+            raise CloudError("\n".join(steps.refused.values()))
+
+    return pulumi.ResourceHookBinding(before_delete=[pulumi.ResourceHook(name, run)])
+
+
+def _tell(event: Event) -> None:
+    if event.is_done:
+        pulumi.log.info(f"{event.title} {event.name}: {event.error or event.change}")

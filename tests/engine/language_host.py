@@ -1,0 +1,79 @@
+"""Stands in for `pulumi-language-python`: runs the program for the engine, by the SDK's own server.
+
+Pulumi's own language host is a Go program that a test machine may not have; what it reads of
+Pulumi.yaml's runtime options (which virtual environment) is therefore not tested.
+"""
+
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import grpc
+from pulumi.automation._server import LanguageServer
+from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
+
+MOST = ("grpc.max_receive_message_length", 400 << 20)
+
+
+class Host(LanguageServer):
+    """Runs whichever program the engine names."""
+
+    def __init__(self, engine: str) -> None:
+        super().__init__(program=lambda: None)
+        self._engine = engine
+
+    def Handshake(self, request: Any, context: Any) -> Any:
+        return language_pb2.LanguageHandshakeResponse()
+
+    def RuntimeOptionsPrompts(self, request: Any, context: Any) -> Any:
+        return language_pb2.RuntimeOptionsResponse()
+
+    def GetPluginInfo(self, request: Any, context: Any) -> Any:
+        return plugin_pb2.PluginInfo(version="3.250.0")
+
+    def Run(self, request: Any, context: Any) -> Any:
+        program = Path(request.info.program_directory, request.info.entry_point)
+        self.program = lambda: runpy.run_path(str(program), run_name="__main__") and None
+        request.args[:] = [self._engine]
+        return super().Run(request, context)
+
+    def RunPlugin(self, request: Any, context: Any) -> Iterator[Any]:
+        """Run a policy pack, the only plugin that is written in Python here."""
+        argv = [sys.executable, "-u", "-m", "pulumi.policy", *request.args]
+        process = subprocess.Popen(
+            [*argv, request.info.program_directory],
+            cwd=request.pwd,
+            env={**os.environ, **dict(pair.split("=", 1) for pair in request.env)},
+            stdout=subprocess.PIPE,
+        )
+        assert process.stdout is not None
+        for line in process.stdout:
+            yield language_pb2.RunPluginResponse(stdout=line)
+        yield language_pb2.RunPluginResponse(exitcode=process.wait())
+
+
+def main() -> None:
+    """Serve until the engine sends SIGINT or goes away."""
+    host, server = Host(sys.argv[-1]), grpc.server(ThreadPoolExecutor(8), options=[MOST])
+    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(host, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    print(port, flush=True)
+    over = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: over.set())
+    parent = os.getppid()
+    while not over.wait(0.5) and os.getppid() == parent:
+        pass
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
