@@ -38,6 +38,7 @@ def destroy(stack: str, keep_recoverable: bool, as_json: bool, yes: bool) -> Non
 def take_down(session: Session, *, yes: bool, keep_recoverable: bool = False) -> "Receipt":
     """Show what goes, ask, take it down in order; of nothing, an empty receipt."""
     from infra import teardown
+    from infra.azure_now import azure_now
     from infra.site import Site
 
     site = Site(session.settings, session.cloud.subscription_id, session.stack)
@@ -48,9 +49,10 @@ def take_down(session: Session, *, yes: bool, keep_recoverable: bool = False) ->
         output.say(purge_announcement(found))
     if not found.is_empty or (found.kept and not keep_recoverable):
         output.confirm(f"Delete all of {session.stack}?", yes=yes)
-    return teardown.take_down(
-        session.engine, session.cloud, site, Progress(), keep_recoverable=keep_recoverable
-    )
+    with Progress(azure_now(session.cloud.arm)) as progress:
+        return teardown.take_down(
+            session.engine, session.cloud, site, progress, keep_recoverable=keep_recoverable
+        )
 
 
 def announcement(stack: str, found: "Standing") -> str:

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 @yes_option
 def up(stack: str, as_json: bool, yes: bool) -> None:
     """Make the stack's resources in Azure."""
+    from infra.azure_now import azure_now
+
     session = Session(stack)
     found = session.engine.plan()
     output.say(summary(found))
     if found.has_changes:
         output.confirm(f"Make {stack} so?", yes=yes)
-    from infra.azure_now import azure_now
-
     with Progress(azure_now(session.cloud.arm)) as progress:
         outputs = session.engine.up(progress)
     output.show(outputs.model_dump(), as_json, lambda: show_outputs(outputs))

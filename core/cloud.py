@@ -177,7 +177,9 @@ class Cloud:
                 outputs.resource_group,
                 outputs.workspace,
                 enable_telemetry=False,
-                show_progress=False,
+                # Without, a folder's upload that fails is waited for for ever: upload_directory
+                # looks at its errors only while it draws a bar (seen in azure-ai-ml 1.35.2).
+                show_progress=True,
             )
         return self._workspaces[outputs.workspace]
 

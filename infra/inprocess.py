@@ -131,11 +131,11 @@ class InProcess:
 
     def _delete(self, kept: Kept, record: Record, report: Report) -> bool:
         kind, began = TYPES[kept.token], time.monotonic()
-        report(Event(_name(kept), kind.title, Change.GONE, is_done=False))
+        report(Event(_name(kept), kind.title, Change.GONE, is_done=False, id=kept.id))
         there = self._cloud.arm.delete(kept.id + kind.delete_query, kind.api_version)
         record.forget(kept.id)
         change, seconds = Change.GONE if there else Change.SAME, time.monotonic() - began
-        report(Event(_name(kept), kind.title, change, is_done=True, seconds=seconds))
+        report(Event(_name(kept), kind.title, change, True, seconds, id=kept.id))
         return there
 
     def _tagged(self) -> list[Kept]:
