@@ -14,8 +14,8 @@ from core.errors import UserError
 
 if TYPE_CHECKING:
     from infra.engine import Existing
-    from infra.receipt import Receipt
-    from infra.teardown import Standing
+    from infra.teardown.order import Standing
+    from infra.teardown.receipt import Receipt
 
 
 @click.command()
@@ -37,9 +37,9 @@ def destroy(stack: str, keep_recoverable: bool, as_json: bool, yes: bool) -> Non
 
 def take_down(session: Session, *, yes: bool, keep_recoverable: bool = False) -> "Receipt":
     """Show what goes, ask, take it down in order; of nothing, an empty receipt."""
-    from infra import teardown
-    from infra.azure_now import azure_now
     from infra.site import Site
+    from infra.standing.azure_now import azure_now
+    from infra.teardown import order as teardown
 
     site = Site(session.settings, session.cloud.subscription_id, session.stack)
     found = teardown.survey(session.engine, session.cloud, site)

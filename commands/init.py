@@ -38,8 +38,8 @@ FILE_BACKEND = "file://~"
 def init(stack: str, as_json: bool, yes: bool, **flags: Any) -> None:
     """Set a stack up: location, sizes, backend."""
     from core.settings import config_key, parse_settings
-    from infra.backend import check_backend
     from infra.config import as_config, stack_file, write_settings
+    from infra.pulumi_cli.backend import check_backend
 
     chosen = {config_key(name): value for name, value in flags.items() if value}
     settings = parse_settings(_defaults(stack) | chosen)

@@ -30,7 +30,7 @@ def planned(session: Session) -> "Plan":
     try:
         return session.engine.plan()
     except NotSignedIn as error:
-        from infra.preview import offline_plan
+        from infra.in_process.preview import offline_plan
         from infra.site import PULUMI
 
         note = f"Azure was not asked, so what is there is not known. {error} {error.hint}"

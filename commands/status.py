@@ -13,7 +13,7 @@ from commands.plan import money
 from commands.session import Session
 
 if TYPE_CHECKING:
-    from infra.workloads import Workloads
+    from infra.standing.workloads import Workloads
 
 
 @click.command()
@@ -38,8 +38,8 @@ def status(context: click.Context, stack: str, is_all: bool, as_json: bool) -> N
 
 def everything(session: Session) -> dict[str, Any]:
     """Find every stack of the session's subscription; no stack file is read."""
-    from infra.stacks import all_stacks
-    from infra.workloads import total
+    from infra.standing.stacks import all_stacks
+    from infra.standing.workloads import total
 
     now, cloud = datetime.now(UTC), session.cloud
     found = all_stacks(cloud.arm, cloud.subscription_id, now)
@@ -69,7 +69,7 @@ def _where(context: click.Context, stack: str) -> str:
 def standing(session: Session) -> dict[str, Any]:
     """Ask what the stack has, what runs in it and what all of it costs an hour."""
     from infra.prices import per_hour, prices
-    from infra.workloads import Workloads, workloads
+    from infra.standing.workloads import Workloads, workloads
 
     resources = session.engine.resources()
     outputs = session.engine.outputs()

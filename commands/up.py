@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @yes_option
 def up(stack: str, as_json: bool, yes: bool) -> None:
     """Make the stack's resources in Azure."""
-    from infra.azure_now import azure_now
+    from infra.standing.azure_now import azure_now
 
     session = Session(stack)
     found = session.engine.plan()

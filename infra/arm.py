@@ -36,7 +36,7 @@ class ArmType:
     renames: Mapping[str, str] = field(default_factory=dict)
     """SDK name → ARM name, where the SDK chose another."""
     delete_query: str = ""
-    """What a deletion must say; purging is teardown.py's, as Pulumi's provider never purges."""
+    """What a deletion must say; purging is infra/teardown's, as Pulumi's provider never purges."""
 
     @property
     def path_inputs(self) -> frozenset[str]:

@@ -13,8 +13,8 @@ import yaml
 from core.errors import PrerequisiteError, SettingsError
 from core.home import PROJECT
 from core.settings import NAMESPACE, Settings, config_key, parse_settings
-from infra.backend import own_secrets_provider
 from infra.names import stack_name
+from infra.pulumi_cli.backend import own_secrets_provider
 
 
 def stack_file(stack: str) -> Path:

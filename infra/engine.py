@@ -147,7 +147,7 @@ class Engine(Protocol):
     def destroy(self, report: Report, *, keep_group: bool = False) -> tuple[Existing, ...]:
         """Delete what `up` made, the group last unless it is kept; say what that was.
 
-        Nothing is purged; what must end before, and what is looked for after, is teardown.py's.
+        Nothing is purged; what must end before, and what is looked for after, is infra/teardown's.
         """
 
     def outputs(self) -> StackOutputs | None:
@@ -160,10 +160,10 @@ class Engine(Protocol):
 def open_engine(stack: str, settings: Settings, cloud: "Cloud") -> Engine:
     """Give the engine that works this stack."""
     if stack == REHEARSAL:
-        from infra.inprocess import InProcess
+        from infra.in_process.engine import InProcess
 
         return InProcess(stack, settings, cloud)
-    from infra.automation import Automation
+    from infra.pulumi_cli.automation import Automation
 
     return Automation(stack, settings, cloud)
 

@@ -14,11 +14,11 @@ from pulumi.runtime.settings import monitor_supports_feature
 
 from core.cloud import Cloud
 from core.errors import CloudError
-from infra.ending import end
 from infra.engine import Event
 from infra.site import Site
-from infra.steps import Steps
-from infra.workloads import Workloads, in_workspace
+from infra.standing.workloads import Workloads, in_workspace
+from infra.teardown.ending import end
+from infra.teardown.steps import Steps
 
 SUPPORTED = resource_pb2.RESOURCE_MONITOR_FEATURE_RESOURCE_HOOKS
 

@@ -13,8 +13,8 @@ from core.cloud import Person
 from core.home import PROJECT
 from core.settings import Settings
 from infra.arm import Request
-from infra.preview import NOBODY, look
-from infra.record import Record
+from infra.in_process.preview import NOBODY, look
+from infra.in_process.record import Record
 from infra.roles import GRANTS, Scope, Who
 from infra.site import PULUMI, Site
 

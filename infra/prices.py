@@ -43,7 +43,7 @@ BILLED_BY_USE = frozenset(
 def standing_price(arm_type: str, sku: str) -> float | None:
     """Give what a resource costs an hour while it only stands; None where it is not known.
 
-    Nodes and deployments are priced where they are counted: workloads.py.
+    Nodes and deployments are priced where they are counted: standing/workloads.py.
     """
     if arm_type.lower() in BILLED_BY_USE:
         return 0.0

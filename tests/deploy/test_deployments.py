@@ -30,7 +30,7 @@ def cloud(local_azure: LocalAzure) -> Cloud:
 @pytest.fixture(scope="module")
 def outputs(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackOutputs]:
     """A stack of its own for these tests."""
-    from infra.inprocess import InProcess
+    from infra.in_process.engine import InProcess
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TUNESTACK_HOME", str(tmp_path_factory.mktemp("home")))

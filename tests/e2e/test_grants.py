@@ -16,7 +16,7 @@ from core.recipe import Recipe
 from core.refs import ModelRef, StackOutputs
 from core.settings import Settings
 from deploy.endpoint import deploy, undeploy
-from infra.inprocess import InProcess
+from infra.in_process.engine import InProcess
 from infra.roles import GRANTS, Grant, Who
 from local.process import LocalAzure
 from training.data.check import check_file

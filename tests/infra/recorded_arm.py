@@ -13,7 +13,7 @@ from core.errors import CloudError
 from core.settings import Settings, parse_settings
 from infra.arm import BY_ARM_TYPE
 from infra.engine import Event
-from infra.inprocess import InProcess
+from infra.in_process.engine import InProcess
 
 SUBSCRIPTION = "0a1b2c3d-0000-4000-8000-00000000000f"
 TODAY = date(2026, 11, 21)

@@ -8,7 +8,7 @@ from recorded_arm import SUBSCRIPTION, FakeCloud, engine, ignore
 from core.errors import SettingsError
 from core.settings import parse_settings
 from infra.engine import Change, grant_rows
-from infra.preview import offline_plan
+from infra.in_process.preview import offline_plan
 from infra.site import PULUMI, Site
 
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-research"

@@ -11,7 +11,7 @@ from recorded_arm import SUBSCRIPTION, FakeCloud, arm_type, engine, ignore
 from cli import COMMANDS, help_text
 from commands.root import command_line
 from commands.session import Session
-from infra.stacks import StackView, all_stacks
+from infra.standing.stacks import StackView, all_stacks
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 LONG_AGO = {"createdAt": "2026-11-01T00:00:00Z"}

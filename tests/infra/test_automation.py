@@ -12,14 +12,15 @@ from pulumi_events import diagnostic, event, lives_as_pulumi
 from recorded_arm import SUBSCRIPTION, FakeCloud, engine, ignore, settings
 
 from core.errors import CloudError, Interrupted, NotSignedIn, PrerequisiteError, SettingsError
-from infra import pulumi_command, pulumi_stack
-from infra.automation import Automation
-from infra.backend import check_backend
 from infra.engine import Change, Event, open_engine
-from infra.inprocess import InProcess
-from infra.preview import offline_plan
-from infra.pulumi_command import environment
-from infra.pulumi_stack import PulumiStack
+from infra.in_process.engine import InProcess
+from infra.in_process.preview import offline_plan
+from infra.pulumi_cli import command as pulumi_command
+from infra.pulumi_cli import stack as pulumi_stack
+from infra.pulumi_cli.automation import Automation
+from infra.pulumi_cli.backend import check_backend
+from infra.pulumi_cli.command import environment
+from infra.pulumi_cli.stack import PulumiStack
 from infra.site import PULUMI, Site
 
 LOCKED = "the stack is currently locked by 1 lock(s).\n  file:///s: created by me@{} (pid {}) at {}"

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from infra.differences import differences
+from infra.in_process.differences import differences
 
 ID = "/subscriptions/S/resourceGroups/G/providers/X/y/z"
 

@@ -12,7 +12,7 @@ from recorded_arm import FakeCloud, arm_type, engine, ignore
 
 from core.errors import CloudError, PrerequisiteError, SettingsError
 from infra.engine import Change, Event
-from infra.record import Record
+from infra.in_process.record import Record
 
 
 def test_a_second_up_sends_nothing(cloud: FakeCloud) -> None:

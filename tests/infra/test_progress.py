@@ -12,8 +12,8 @@ from commands.progress import Progress
 from commands.progress_view import view
 from commands.pulse import Pulse
 from core.errors import CloudError
-from infra.azure_now import api_version, azure_now
 from infra.engine import Change, Event
+from infra.standing.azure_now import api_version, azure_now
 
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg"
 ML = f"{GROUP}/providers/Microsoft.MachineLearningServices/workspaces/w"

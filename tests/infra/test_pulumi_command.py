@@ -16,11 +16,12 @@ from pulumi_events import lives_as_pulumi
 
 from core.errors import PrerequisiteError
 from core.home import PROJECT
-from infra import interruption, pulumi_command
-from infra.file_state import mend
-from infra.interruption import FIRST, SECOND, Interruption
-from infra.locks import Lock, file_locks, told_locks
-from infra.pulumi_command import LAUNCH, Command, find_pulumi, work_folder
+from infra.pulumi_cli import command as pulumi_command
+from infra.pulumi_cli import interruption
+from infra.pulumi_cli.command import LAUNCH, Command, find_pulumi, work_folder
+from infra.pulumi_cli.file_state import mend
+from infra.pulumi_cli.interruption import FIRST, SECOND, Interruption
+from infra.pulumi_cli.locks import Lock, file_locks, told_locks
 
 ENGINE = """#!{python}
 import signal, sys, threading

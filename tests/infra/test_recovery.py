@@ -6,10 +6,10 @@ import pytest
 from recorded_arm import SUBSCRIPTION, FakeCloud, settings
 
 from infra.engine import Change, Event
-from infra.recovery import Recovery
+from infra.pulumi_cli.recovery import Recovery
+from infra.pulumi_cli.strays import delete_strays
+from infra.pulumi_cli.watch import Refused
 from infra.site import STACK_TAG, Site
-from infra.strays import delete_strays
-from infra.watch import Refused
 
 SITE = Site(settings(), SUBSCRIPTION, "dev")
 TYPE = "azure-native:storage:StorageAccount"

@@ -8,8 +8,8 @@ from recorded_arm import ignore
 from core.cloud import Cloud
 from core.settings import parse_settings
 from infra.engine import Change
-from infra.inprocess import InProcess
-from infra.workloads import workloads
+from infra.in_process.engine import InProcess
+from infra.standing.workloads import workloads
 
 pytestmark = pytest.mark.usefixtures("local_azure")
 SETTINGS = {"personType": "ServicePrincipal", "tags": ["team=nlp"]}

@@ -10,13 +10,13 @@ import pytest
 from recorded_arm import SUBSCRIPTION, TODAY, FakeCloud, arm_type, engine, ignore, settings
 
 from core.errors import CloudError, PrerequisiteError
-from infra import ending, steps
 from infra.engine import Event
-from infra.receipt import Receipt
-from infra.record import Record
+from infra.in_process.record import Record
 from infra.site import Site
-from infra.teardown import survey, take_down
-from infra.workloads import identities
+from infra.standing.workloads import identities
+from infra.teardown import ending, steps
+from infra.teardown.order import survey, take_down
+from infra.teardown.receipt import Receipt
 
 KINDS_HELD = {"key vault", "Log Analytics workspace", "workspace"}
 FORBIDDEN = CloudError("not yours", status=403, code="AuthorizationFailed")

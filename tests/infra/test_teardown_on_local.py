@@ -11,13 +11,13 @@ from recorded_arm import ignore
 
 from core.cloud import Arm, Cloud
 from core.settings import parse_settings
-from infra.inprocess import InProcess
-from infra.purge import deleted_resources
-from infra.receipt import Receipt
+from infra.in_process.engine import InProcess
 from infra.site import Site
-from infra.stacks import all_stacks
-from infra.teardown import take_down
-from infra.workloads import API, identities
+from infra.standing.stacks import all_stacks
+from infra.standing.workloads import API, identities
+from infra.teardown.order import take_down
+from infra.teardown.purge import deleted_resources
+from infra.teardown.receipt import Receipt
 
 pytestmark = pytest.mark.usefixtures("local_azure")
 HELD = {"key vault", "Log Analytics workspace", "workspace"}

@@ -4,10 +4,10 @@ import pytest
 from pulumi_events import STORAGE, diagnostic, event, urn
 from recorded_arm import SUBSCRIPTION, ignore
 
-from infra.azure_words import azure_words, existing_id
 from infra.engine import Change, Event
-from infra.step_differences import LATER, UNKNOWN
-from infra.watch import CHANGES, Watch
+from infra.pulumi_cli.azure_words import azure_words, existing_id
+from infra.pulumi_cli.step_differences import LATER, UNKNOWN
+from infra.pulumi_cli.watch import CHANGES, Watch
 
 INPUTS = {"resourceGroupName": "rg", "accountName": "st1"}
 ID = (

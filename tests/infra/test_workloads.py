@@ -8,12 +8,19 @@ from recorded_arm import SUBSCRIPTION, ignore, settings
 
 from core.errors import CloudError
 from core.refs import StackOutputs
-from infra import ending, steps
-from infra.ending import end
 from infra.engine import Event
 from infra.site import Site
-from infra.steps import Steps
-from infra.workloads import Compute, Deployment, Endpoint, Workloads, in_workspace, workloads
+from infra.standing.workloads import (
+    Compute,
+    Deployment,
+    Endpoint,
+    Workloads,
+    in_workspace,
+    workloads,
+)
+from infra.teardown import ending, steps
+from infra.teardown.ending import end
+from infra.teardown.steps import Steps
 
 WS = "/subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLearningServices/workspaces/w"
 OUTPUTS = StackOutputs(
@@ -213,7 +220,7 @@ def test_a_machine_that_somebody_attached_is_let_go_and_not_deleted() -> None:
 
 
 def test_in_a_shared_workspace_the_identity_says_whose_an_endpoint_and_a_job_are() -> None:
-    from infra.workloads import Job, identities
+    from infra.standing.workloads import Job, identities
 
     site = Site(settings(adoptGroup="rg", adoptWorkspace="mlw-all"), SUBSCRIPTION, "dev")
     endpoint, job = (id.lower() for id in identities(site))

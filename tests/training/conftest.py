@@ -18,7 +18,7 @@ def cloud(local_azure: LocalAzure) -> Cloud:
 @pytest.fixture(scope="session")
 def outputs(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackOutputs]:
     """A stack of its own, taken down at the end."""
-    from infra.inprocess import InProcess
+    from infra.in_process.engine import InProcess
 
     patch = pytest.MonkeyPatch()
     patch.setenv("TUNESTACK_HOME", str(tmp_path_factory.mktemp("home")))

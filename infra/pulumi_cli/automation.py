@@ -25,19 +25,19 @@ from infra.engine import (
     check_person,
     grant_rows,
 )
-from infra.preview import look
+from infra.in_process.preview import look
+from infra.in_process.record import Record
 from infra.prices import prices
-from infra.record import Record
-from infra.recovery import Recovery, Row
+from infra.pulumi_cli.recovery import Recovery, Row
+from infra.pulumi_cli.strays import delete_strays
+from infra.pulumi_cli.watch import Watch, display_name
 from infra.site import PULUMI, Site
-from infra.strays import delete_strays
-from infra.watch import Watch, display_name
 
 if TYPE_CHECKING:
     from pulumi.automation import Stack
 
     from core.cloud import Cloud
-    from infra.pulumi_stack import PulumiStack
+    from infra.pulumi_cli.stack import PulumiStack
 
 GROUP = TYPES["azure-native:resources:ResourceGroup"]
 
@@ -61,13 +61,13 @@ class Automation:
 
     @cached_property
     def _pulumi(self) -> "PulumiStack":
-        from infra.pulumi_stack import PulumiStack
+        from infra.pulumi_cli.stack import PulumiStack
 
         return PulumiStack(self._site, self._program)
 
     def plan(self) -> Plan:
         """Preview with Pulumi; where it is missing, by reading Azure."""
-        from infra.pulumi_command import find_pulumi
+        from infra.pulumi_cli.command import find_pulumi
 
         site, has_pulumi = self._site, find_pulumi() is not None
         stack = self._pulumi.find() if has_pulumi else None

@@ -12,16 +12,16 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from core.errors import CloudError
-from infra import purge
 from infra.arm import RESOURCES_API
-from infra.ending import end
 from infra.engine import Change, Engine, Existing, Report
-from infra.listing import GROUP, LOGS, WORKSPACES, adopted_ids, foreign, own_ids, remains
-from infra.receipt import Held, Receipt
 from infra.site import ENGINE_TAG, Site
-from infra.steps import Steps
-from infra.workloads import API as ML_API
-from infra.workloads import Workloads, in_workspace
+from infra.standing.listing import GROUP, LOGS, WORKSPACES, adopted_ids, foreign, own_ids, remains
+from infra.standing.workloads import API as ML_API
+from infra.standing.workloads import Workloads, in_workspace
+from infra.teardown import purge
+from infra.teardown.ending import end
+from infra.teardown.receipt import Held, Receipt
+from infra.teardown.steps import Steps
 
 if TYPE_CHECKING:
     from core.cloud import Arm, Cloud

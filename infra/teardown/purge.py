@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from core.errors import CloudError
 from infra.engine import Change, Existing
 from infra.names import names
-from infra.receipt import Held
 from infra.site import STACK_TAG, Site
-from infra.steps import Steps
-from infra.workloads import API as ML_API
+from infra.standing.workloads import API as ML_API
+from infra.teardown.receipt import Held
+from infra.teardown.steps import Steps
 
 if TYPE_CHECKING:
     from core.cloud import Arm

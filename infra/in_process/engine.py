@@ -19,11 +19,11 @@ from infra.engine import (
     check_person,
     grant_rows,
 )
-from infra.listing import tagged
-from infra.preview import Declare, look
+from infra.in_process.preview import Declare, look
+from infra.in_process.record import Kept, Record
 from infra.prices import prices
-from infra.record import Kept, Record
 from infra.site import IN_PROCESS, Site
+from infra.standing.listing import tagged
 
 if TYPE_CHECKING:
     from core.cloud import Cloud
@@ -59,7 +59,7 @@ class InProcess:
 
         Stopped half-way it leaves a record with which the next `up` or `destroy` goes on.
         """
-        from infra.converge import Make, run_program
+        from infra.in_process.converge import Make, run_program
 
         record = Record.of(self._site.stack)
         with record.held():

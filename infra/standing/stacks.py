@@ -14,7 +14,7 @@ from core.errors import CloudError
 from infra.arm import RESOURCES_API
 from infra.prices import standing_price
 from infra.site import ENGINE_TAG, STACK_TAG
-from infra.workloads import API, Compute, Endpoint, Workloads, in_workspace, total
+from infra.standing.workloads import API, Compute, Endpoint, Workloads, in_workspace, total
 
 if TYPE_CHECKING:
     from core.cloud import Arm

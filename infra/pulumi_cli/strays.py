@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 from infra.arm import BY_ARM_TYPE, RESOURCES_API, TYPES
 from infra.engine import Change, Event, Existing, Report
-from infra.listing import adopted_ids, tagged
 from infra.site import STACK_TAG, Site
+from infra.standing.listing import adopted_ids, tagged
 
 if TYPE_CHECKING:
     from core.cloud import Arm

@@ -10,7 +10,7 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.backend import state_folder
+from infra.pulumi_cli.backend import state_folder
 
 _TOLD = re.compile(r"created by (\S*)@(\S+) \(pid (\d+)\) at (\S+)")
 

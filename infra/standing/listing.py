@@ -1,15 +1,15 @@
 """What Azure shows of a stack: by its tag, by its names, and in its group."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from infra.arm import BY_ARM_TYPE, RESOURCES_API, TYPES
 from infra.engine import Existing
 from infra.prices import standing_price
-from infra.receipt import Remaining
 from infra.site import STACK_TAG, Site
-from infra.workloads import Workloads, in_workspace
+from infra.standing.workloads import Workloads, in_workspace
 
 if TYPE_CHECKING:
     from core.cloud import Arm
@@ -26,6 +26,19 @@ COMPANIONS = (
 the group. From memory and threads about other tools, not verified."""
 
 _BY_TITLE = {kind.title: kind for kind in TYPES.values()}
+
+
+@dataclass(frozen=True)
+class Remaining:
+    """A resource that is still there, and what it costs."""
+
+    name: str
+    title: str
+    id: str
+    per_hour: float | None
+    """USD; 0 for what is billed by use alone, None where the price is not known."""
+    is_ours: bool = True
+    """False for what the stack did not make, or not surely."""
 
 
 def tagged(arm: "Arm", site: Site) -> list[dict[str, Any]]:

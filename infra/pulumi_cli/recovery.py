@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from core.errors import CloudError
 from infra.arm import TYPES, outputs, request
 from infra.engine import Change, Event, Report
+from infra.pulumi_cli.watch import Refused, display_name
 from infra.site import STACK_TAG, Site
-from infra.watch import Refused, display_name
 
 if TYPE_CHECKING:
     from core.cloud import Arm

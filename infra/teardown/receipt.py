@@ -4,19 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from infra.engine import Existing
-
-
-@dataclass(frozen=True)
-class Remaining:
-    """A resource that is still there, and what it costs."""
-
-    name: str
-    title: str
-    id: str
-    per_hour: float | None
-    """USD; 0 for what is billed by use alone, None where the price is not known."""
-    is_ours: bool = True
-    """False for what the stack did not make, or not surely."""
+from infra.standing.listing import Remaining
 
 
 @dataclass(frozen=True)

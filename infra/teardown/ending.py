@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from core.errors import CloudError
 from infra.engine import Change, Existing
-from infra.steps import Steps
-from infra.workloads import API, ENDED, Compute, Endpoint, Job, Workloads, status
+from infra.standing.workloads import API, ENDED, Compute, Endpoint, Job, Workloads, status
+from infra.teardown.steps import Steps
 
 if TYPE_CHECKING:
     from core.cloud import Arm

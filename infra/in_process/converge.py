@@ -22,9 +22,9 @@ from pulumi.runtime.stack import wait_for_rpcs
 from core.errors import SettingsError
 from core.settings import NAMESPACE
 from infra.arm import TYPES, Body, Request, outputs, request
-from infra.differences import differences
 from infra.engine import Change, Difference, Event, Report, Step
-from infra.record import Kept, Record
+from infra.in_process.differences import differences
+from infra.in_process.record import Kept, Record
 
 if TYPE_CHECKING:
     from core.cloud import Person

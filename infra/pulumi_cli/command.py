@@ -21,7 +21,7 @@ from semver import VersionInfo
 from core.errors import PrerequisiteError
 from core.home import PROJECT
 from infra.config import stack_file
-from infra.interruption import Interruption
+from infra.pulumi_cli.interruption import Interruption
 from infra.site import Site
 
 OLDEST = VersionInfo(3, 206, 0)

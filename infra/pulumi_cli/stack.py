@@ -16,16 +16,16 @@ from pulumi.automation.errors import CommandError, ConcurrentUpdateError, StackN
 from core.errors import Interrupted, PrerequisiteError, UserError
 from core.settings import NAMESPACE
 from infra.arm import TYPES
-from infra.backend import backend_url, check_backend
 from infra.engine import Event, Report
-from infra.file_state import mend
-from infra.interruption import Interruption
-from infra.locks import Lock, file_locks, told_locks
-from infra.pulumi_command import environment, pulumi_command, work_folder
-from infra.pulumi_errors import failed, held, known_failure, said
-from infra.recovery import Row
+from infra.pulumi_cli.backend import backend_url, check_backend
+from infra.pulumi_cli.command import environment, pulumi_command, work_folder
+from infra.pulumi_cli.errors import failed, held, known_failure, said
+from infra.pulumi_cli.file_state import mend
+from infra.pulumi_cli.interruption import Interruption
+from infra.pulumi_cli.locks import Lock, file_locks, told_locks
+from infra.pulumi_cli.recovery import Row
+from infra.pulumi_cli.watch import Watch
 from infra.site import Site
-from infra.watch import Watch
 
 T = TypeVar("T")
 

@@ -8,7 +8,7 @@ empties first (gocloud's fileblob, setAttrs): killed right then, every later com
 import json
 from pathlib import Path
 
-from infra.backend import state_folder
+from infra.pulumi_cli.backend import state_folder
 
 
 def mend(backend: str, stack: str) -> int:

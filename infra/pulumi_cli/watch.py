@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from infra.arm import TYPES, request
-from infra.azure_words import azure_words, existing_id
 from infra.engine import Change, Event, Report, Step
-from infra.step_differences import UNKNOWN, step_differences
+from infra.pulumi_cli.azure_words import azure_words, existing_id
+from infra.pulumi_cli.step_differences import UNKNOWN, step_differences
 
 if TYPE_CHECKING:
     from pulumi.automation import EngineEvent

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 from core.settings import Settings
 from infra.arm import TYPES
 from infra.engine import Plan, grant_rows
+from infra.in_process.record import Record
 from infra.prices import prices
-from infra.record import Record
 from infra.site import Site
 
 if TYPE_CHECKING:
     from core.cloud import Arm, Person
-    from infra.converge import Look
+    from infra.in_process.converge import Look
 
 Declare = Callable[..., Mapping[str, Any]]
 
@@ -31,7 +31,7 @@ def look(
 
     Its steps come by type and name, not in the order in which Azure happened to answer.
     """
-    from infra.converge import Look, run_program
+    from infra.in_process.converge import Look, run_program
     from infra.program import declare as everything
 
     program = declare or everything

@@ -1,0 +1,1 @@
+"""The engine of every stack on Azure: the Pulumi command line, and what killed runs leave."""

@@ -1,0 +1,1 @@
+"""What stands in Azure at this moment: read by plain ARM requests, never changed."""

@@ -1,0 +1,1 @@
+"""Taking a stack down, in the right order and with a receipt."""
