@@ -32,6 +32,7 @@ FILE_BACKEND = "file://~"
 @click.option("--secrets-provider", help="passphrase or azurekeyvault://…  [default: by --backend]")
 @click.option("--adopt-group", help="Work in this resource group; it is never deleted.")
 @click.option("--adopt-workspace", help="Train in this workspace of it; it is never deleted.")
+@click.option("--expires", help="Last day of the stack, e.g. 2026-12-31.  [default: none]")
 @click.option("--tag", "tags", multiple=True, metavar="NAME=VALUE", help="May be repeated.")
 @json_option
 @yes_option

@@ -71,6 +71,9 @@ def operation(name: str) -> Iterator[None]:
     try:
         yield
     except ClientAuthenticationError as error:
+        if (failed := _login_failure(error)) is not None:
+            told = f"Azure's sign-in could not {name}: {failed.status_code} {failed.reason}"
+            raise CloudError(told, hint=AGAIN, operation=name) from error
         if error.response is None:
             raise NotSignedIn("Not signed in to Azure.", hint="az login") from error
         raise _refused(name, error) from error
@@ -86,6 +89,17 @@ def operation(name: str) -> Iterator[None]:
     except AzureError as error:
         told = f"Azure could not {name}: {error.message}"
         raise CloudError(told, hint=AGAIN, operation=name) from error
+
+
+def _login_failure(error: BaseException) -> Any:
+    """Find the answer of a sign-in service that is out of order; None where it refused."""
+    seen: BaseException | None = error
+    while seen is not None:
+        response = getattr(seen, "response", None)
+        if response is not None and (response.status_code or 0) >= 500:
+            return response
+        seen = seen.__cause__ or seen.__context__
+    return None
 
 
 def uploaded(call: Callable[[], T]) -> T:

@@ -7,6 +7,7 @@ so `pulumi config set` and `tunestack init` obey the same rules. Nothing is read
 import json
 import re
 from collections.abc import Mapping
+from datetime import date
 from typing import Any, Literal
 
 from pydantic import (
@@ -101,6 +102,10 @@ class Settings(BaseModel):
         alias="adoptWorkspace",
         description="Name of an existing workspace in adoptGroup to train in; it is never deleted.",
     )
+    expires: str = Field(
+        "",
+        description="Last day of the stack, as 2026-12-31; `status --all` tells when it is over.",
+    )
     tags: dict[str, str] = Field(
         default_factory=dict, description="Tags of every resource, each as name=value."
     )
@@ -158,6 +163,16 @@ class Settings(BaseModel):
         if value and not re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9_-]{2,32}", value):
             raise ValueError(f"{value!r} is no workspace's name; for example mlw-research")
         return value
+
+    @field_validator("expires", mode="before")
+    @classmethod
+    def _expires_is_a_day(cls, value: Any) -> str:
+        """Take a date too: YAML reads an unquoted one as such."""
+        text = str(value or "")
+        try:
+            return date.fromisoformat(text).isoformat() if text else ""
+        except ValueError as error:
+            raise ValueError(f"{text!r} is no day; for example 2026-12-31") from error
 
     @field_validator("tags", mode="before")
     @classmethod

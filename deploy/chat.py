@@ -21,7 +21,8 @@ TIMEOUT_SECONDS = 190
 """A little more than the endpoint's own limit, so that its answer arrives."""
 CONNECT_SECONDS = 15
 MAX_WAIT_SECONDS = 30
-RETRIED = (429, 503)
+RETRIED = (429, 502, 503, 504)
+"""Asked once more, as a question changes nothing; a 500 is the model's own, and would be again."""
 MODEL_STATUS = "ms-azureml-model-error-statuscode"
 """Azure answers 424 where the container answered an error; this header has the container's."""
 
@@ -78,15 +79,17 @@ class Conversation:
         return [{"role": "system", "content": self.system}] if self.system else []
 
     def _send(self, body: dict[str, Any]) -> "httpx.Response":
-        answer = self._post(body)
-        if _status(answer) in RETRIED:
+        answer = self._post(body, is_last=False)
+        if answer is None or _status(answer) in RETRIED:
             time.sleep(_wait(answer))
             answer = self._post(body)
+        assert answer is not None
         if answer.status_code != 200:
             raise _refusal(answer)
         return answer
 
-    def _post(self, body: dict[str, Any]) -> "httpx.Response":
+    def _post(self, body: dict[str, Any], *, is_last: bool = True) -> "httpx.Response | None":
+        """Send a body; None where the connection was cut and another try may follow."""
         import httpx
 
         if self._client is None:
@@ -103,6 +106,8 @@ class Conversation:
                 operation="ask the endpoint",
             ) from error
         except httpx.HTTPError as error:
+            if isinstance(error, httpx.RemoteProtocolError | httpx.ReadError) and not is_last:
+                return None
             raise CloudError(
                 f"The endpoint {self.endpoint.name} cannot be reached: {error}",
                 hint="tunestack status",
@@ -150,8 +155,8 @@ def _status(answer: "httpx.Response") -> int:
     return int(said) if said.isdecimal() else answer.status_code
 
 
-def _wait(answer: "httpx.Response") -> int:
-    said = answer.headers.get("Retry-After", "")
+def _wait(answer: "httpx.Response | None") -> int:
+    said = answer.headers.get("Retry-After", "") if answer is not None else ""
     return min(int(said), MAX_WAIT_SECONDS) if said.isdecimal() else 1
 
 

@@ -10,6 +10,9 @@ STACK_TAG = "tunestack-stack"
 ENGINE_TAG = "tunestack-engine"
 """On the group alone: which engine keeps the stack's state."""
 
+EXPIRES_TAG = "tunestack-expires"
+"""The last day of the stack, as an ISO date."""
+
 PULUMI = "pulumi"
 IN_PROCESS = "in-process"
 
@@ -42,8 +45,10 @@ class Site:
 
     @property
     def tags(self) -> dict[str, str]:
-        """The person's tags, and the one that marks a resource as this stack's."""
-        return {**self.settings.tags, STACK_TAG: stack_name(self.stack)}
+        """The person's tags, and those that mark a resource as this stack's."""
+        last_day = self.settings.expires
+        own = {STACK_TAG: stack_name(self.stack), **({EXPIRES_TAG: last_day} if last_day else {})}
+        return {**self.settings.tags, **own}
 
     @property
     def group_id(self) -> str:

@@ -13,14 +13,12 @@ from urllib.parse import quote
 from core.errors import CloudError
 from infra.arm import RESOURCES_API
 from infra.prices import standing_price
-from infra.site import ENGINE_TAG, STACK_TAG
+from infra.site import ENGINE_TAG, EXPIRES_TAG, STACK_TAG
 from infra.standing.workloads import API, Compute, Endpoint, Workloads, in_workspace, total
 
 if TYPE_CHECKING:
     from core.cloud import Arm
 
-EXPIRES_TAG = "tunestack-expires"
-"""On the group: the last day of the stack, as an ISO date."""
 IDLE_HOURS = 24
 METRICS_API = "2018-01-01"
 IDENTITIES = "microsoft.managedidentity/userassignedidentities"

@@ -104,6 +104,18 @@ def test_a_busy_endpoint_is_asked_once_more_after_its_wait(
     assert waits == [waited]
 
 
+@pytest.mark.parametrize(
+    "lost", [httpx.Response(502, text="Bad gateway"), httpx.RemoteProtocolError("cut")]
+)
+def test_a_question_whose_answer_was_lost_on_the_way_is_asked_once_more(
+    talk: Any, waits: list[float], lost: Any
+) -> None:
+    wire = Wire(lost, completion("now"))
+    assert talk(wire).ask("Where to?") == "now"
+    with pytest.raises(CloudError, match=r"Bad gateway|cannot be reached: cut"):
+        talk(Wire(lost, lost)).ask("Where to?")
+
+
 def test_an_endpoint_that_stays_busy_is_an_error(talk: Any, waits: list[float]) -> None:
     wire = Wire(error(429, "busy"), error(429, "still busy"))
     with pytest.raises(CloudError, match="still busy"):
@@ -128,7 +140,6 @@ def test_an_endpoint_that_stays_busy_is_an_error(talk: Any, waits: list[float]) 
             CloudError,
             r"failed \(500\): oh",
         ),
-        (httpx.Response(502, text="Bad gateway"), CloudError, "Bad gateway"),
         (httpx.Response(500, json={"message": "in the server"}), CloudError, "in the server"),
         (httpx.Response(200, json=["an", "answer"]), CloudError, "no chat completion"),
         (httpx.Response(200, text="hello"), CloudError, "no chat completion"),

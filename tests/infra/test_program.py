@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 from recorded_arm import FakeCloud, arm_type, engine, ignore
 
+from core.settings import Settings
 from infra.compute import duration
 from infra.roles import GRANTS, Role, Scope, Who
+from infra.site import Site
 
 TAGGED = {
     "resource group",
@@ -50,6 +52,11 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> FakeCloud:
 def only(cloud: FakeCloud, title: str) -> dict[str, Any]:
     (found,) = cloud.arm.of_type(arm_type(title))
     return found
+
+
+def test_the_last_day_is_a_tag_of_everything_that_has_tags() -> None:
+    tags = Site(Settings(expires="2026-12-31"), "sub", "dev").tags
+    assert tags == {"tunestack-stack": "dev", "tunestack-expires": "2026-12-31"}
 
 
 def test_storage_takes_no_shared_key_and_shows_no_blob(made: FakeCloud) -> None:

@@ -8,7 +8,7 @@ import yaml
 from core.errors import PrerequisiteError, SettingsError
 from core.home import PROJECT
 from core.settings import Settings, config_key, parse_settings
-from infra.config import as_config, read_settings, write_settings
+from infra.config import as_config, read_settings, stack_file, write_settings
 
 
 @pytest.fixture(autouse=True)
@@ -90,6 +90,13 @@ def test_flag_beats_environment_beats_file_beats_default(
     found = read_settings("dev", {"maxNodes": 4, "location": None})
     assert (found.max_nodes, found.generation, found.idle_seconds) == (4, 3, 99)
     assert found.location == "eastus2"
+
+
+def test_the_last_day_may_be_a_date_or_its_text(stacks: Path) -> None:
+    stack_file("dev").write_text("config:\n  tunestack:expires: 2026-12-31\n")
+    assert read_settings("dev").expires == "2026-12-31"
+    with pytest.raises(SettingsError, match=r"expires: .soon. is no day; for example 2026-12-31"):
+        parse_settings({"expires": "soon"})
 
 
 def test_tags_may_come_from_the_environment(stacks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
