@@ -8,6 +8,7 @@ import base64
 import io
 import json
 import logging
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -71,8 +72,8 @@ def operation(name: str) -> Iterator[None]:
     try:
         yield
     except ClientAuthenticationError as error:
-        if (failed := _login_failure(error)) is not None:
-            told = f"Azure's sign-in could not {name}: {failed.status_code} {failed.reason}"
+        if failed := _login_failure(error):
+            told = f"Azure's sign-in service failed ({failed}), so that Azure could not {name}."
             raise CloudError(told, hint=AGAIN, operation=name) from error
         if error.response is None:
             raise NotSignedIn("Not signed in to Azure.", hint="az login") from error
@@ -91,15 +92,13 @@ def operation(name: str) -> Iterator[None]:
         raise CloudError(told, hint=AGAIN, operation=name) from error
 
 
-def _login_failure(error: BaseException) -> Any:
-    """Find the answer of a sign-in service that is out of order; None where it refused."""
-    seen: BaseException | None = error
-    while seen is not None:
-        response = getattr(seen, "response", None)
-        if response is not None and (response.status_code or 0) >= 500:
-            return response
-        seen = seen.__cause__ or seen.__context__
-    return None
+def _login_failure(error: Exception) -> str:
+    """Find the status of a sign-in service that is out of order; empty where it refused.
+
+    azure-identity tries several ways in and keeps of their failures only the words.
+    """
+    found = re.search(r"HTTP Error: (5\d\d)", str(error))
+    return found[1] if found else ""
 
 
 def uploaded(call: Callable[[], T]) -> T:
