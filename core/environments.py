@@ -9,7 +9,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from core.cloud import Cloud, operation
+from core.azure_errors import operation
+from core.cloud import Cloud
 from core.refs import StackOutputs
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
-from core.cloud import Cloud, operation
+from core.azure_errors import operation
+from core.cloud import Cloud
 from core.errors import CloudError, PrerequisiteError, UserError
 from core.refs import EndpointRef, StackOutputs
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.cloud import operation, quietly, uploaded
+from core.azure_errors import operation, quietly, uploaded
 from core.errors import CloudError, DeploymentFailed
 from core.refs import ModelRef
 from deploy.environment import SCORING_SCRIPT

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.cloud import Cloud, operation, quietly
+from core.azure_errors import operation, quietly
+from core.cloud import Cloud
 from core.environments import ensure_environment
 from core.errors import CloudError, UserError
 from core.refs import EndpointRef, ModelRef, StackOutputs

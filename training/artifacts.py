@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.cloud import Cloud, operation
+from core.azure_errors import operation
+from core.cloud import Cloud
 from core.errors import UserError
 from core.refs import StackOutputs
 

@@ -11,7 +11,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from core.cloud import Cloud, operation, quietly, uploaded
+from core.azure_errors import operation, quietly, uploaded
+from core.cloud import Cloud
 from core.errors import PrerequisiteError, SettingsError
 from core.recipe import BaseModelSource, Recipe
 from core.refs import StackOutputs

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from core.cloud import Cloud, operation
+from core.azure_errors import operation
+from core.cloud import Cloud
 from core.errors import UserError
 from core.refs import JobRef, StackOutputs
 from training.artifacts import output_folder

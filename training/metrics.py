@@ -5,7 +5,8 @@ Plain requests: the mlflow package alone would weigh more than all other depende
 
 from typing import Any
 
-from core.cloud import ML_SCOPE, Cloud, operation
+from core.azure_errors import operation
+from core.cloud import ML_SCOPE, Cloud
 from core.errors import CloudError
 from core.refs import StackOutputs
 

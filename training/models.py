@@ -3,7 +3,8 @@
 import json
 from typing import Any
 
-from core.cloud import Cloud, operation
+from core.azure_errors import operation
+from core.cloud import Cloud
 from core.errors import UserError
 from core.refs import ModelRef, StackOutputs
 from training.artifacts import output_folder

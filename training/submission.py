@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from core import template_fingerprint
-from core.cloud import Cloud, operation, quietly, uploaded
+from core.azure_errors import operation, quietly, uploaded
+from core.cloud import Cloud
 from core.environments import Device, ensure_environment
 from core.errors import PrerequisiteError
 from core.recipe import Recipe

@@ -39,14 +39,14 @@ LINKS = ("storageAccount", "keyVault", "containerRegistry", "applicationInsights
 
 
 class Reader(Protocol):
-    """Reads resources; `core.cloud.Arm` does."""
+    """Reads resources; `core.arm.Arm` does."""
 
     def get(self, path: str, api_version: str) -> Body | None:
         """Read a resource; None where there is none."""
 
 
 class Writer(Reader, Protocol):
-    """Reads and writes resources; `core.cloud.Arm` does."""
+    """Reads and writes resources; `core.arm.Arm` does."""
 
     def put(self, path: str, api_version: str, body: Body) -> Body:
         """Create or update a resource and wait for it."""

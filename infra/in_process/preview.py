@@ -11,7 +11,8 @@ from infra.prices import prices
 from infra.site import Site
 
 if TYPE_CHECKING:
-    from core.cloud import Arm, Person
+    from core.arm import Arm
+    from core.cloud import Person
     from infra.in_process.converge import Look
 
 Declare = Callable[..., Mapping[str, Any]]

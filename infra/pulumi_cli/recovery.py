@@ -19,7 +19,7 @@ from infra.pulumi_cli.watch import Refused, display_name
 from infra.site import STACK_TAG, Site
 
 if TYPE_CHECKING:
-    from core.cloud import Arm
+    from core.arm import Arm
 
 Row = dict[str, Any]
 

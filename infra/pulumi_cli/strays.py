@@ -9,7 +9,7 @@ from infra.site import STACK_TAG, Site
 from infra.standing.listing import adopted_ids, tagged
 
 if TYPE_CHECKING:
-    from core.cloud import Arm
+    from core.arm import Arm
 
 GROUP = TYPES["azure-native:resources:ResourceGroup"]
 

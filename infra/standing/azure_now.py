@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from infra.arm import BY_ARM_TYPE
 
 if TYPE_CHECKING:
-    from core.cloud import Arm
+    from core.arm import Arm
 
 ML_API = "2025-12-01"
 ML = "microsoft.machinelearningservices/"

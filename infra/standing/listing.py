@@ -12,7 +12,7 @@ from infra.site import STACK_TAG, Site
 from infra.standing.workloads import Workloads, in_workspace
 
 if TYPE_CHECKING:
-    from core.cloud import Arm
+    from core.arm import Arm
 
 GROUP = TYPES["azure-native:resources:ResourceGroup"]
 WORKSPACES = "microsoft.machinelearningservices/workspaces"

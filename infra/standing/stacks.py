@@ -17,7 +17,7 @@ from infra.site import ENGINE_TAG, EXPIRES_TAG, STACK_TAG
 from infra.standing.workloads import API, Compute, Endpoint, Workloads, in_workspace, total
 
 if TYPE_CHECKING:
-    from core.cloud import Arm
+    from core.arm import Arm
 
 IDLE_HOURS = 24
 METRICS_API = "2018-01-01"

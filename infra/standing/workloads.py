@@ -13,7 +13,7 @@ from core.refs import StackOutputs
 from infra.site import STACK_TAG, Site
 
 if TYPE_CHECKING:
-    from core.cloud import Arm
+    from core.arm import Arm
 
 API = "2025-12-01"
 ENDED = ("Completed", "Failed", "Canceled", "NotResponding")

@@ -15,7 +15,7 @@ from infra.standing.workloads import API, ENDED, Compute, Endpoint, Job, Workloa
 from infra.teardown.steps import Steps
 
 if TYPE_CHECKING:
-    from core.cloud import Arm
+    from core.arm import Arm
 
 CANCEL_SECONDS = 600.0
 POLL_SECONDS = 1.0

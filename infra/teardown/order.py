@@ -24,7 +24,8 @@ from infra.teardown.receipt import Held, Receipt
 from infra.teardown.steps import Steps
 
 if TYPE_CHECKING:
-    from core.cloud import Arm, Cloud
+    from core.arm import Arm
+    from core.cloud import Cloud
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from infra.teardown.receipt import Held
 from infra.teardown.steps import Steps
 
 if TYPE_CHECKING:
-    from core.cloud import Arm
+    from core.arm import Arm
 
 VAULTS_API = "2024-11-01"
 ACCOUNTS_API = "2025-06-01"

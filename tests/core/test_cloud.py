@@ -14,7 +14,9 @@ from azure.core.pipeline.transport import RequestsTransport
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPResponse
 
-from core.cloud import Arm, Cloud, operation
+from core.arm import Arm
+from core.azure_errors import operation
+from core.cloud import Cloud
 from core.errors import CloudError, NotSignedIn, PrerequisiteError
 
 PATH = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/a"

@@ -40,7 +40,7 @@ TIMES = "TUNESTACK_PROVIDER_TIMES"
 
 
 class Provider(provider_pb2_grpc.ResourceProviderServicer):
-    """Creates, reads, updates and deletes by `core.cloud.Arm`."""
+    """Creates, reads, updates and deletes by `core.arm.Arm`."""
 
     def __init__(self) -> None:
         self._cloud = Cloud.sign_in(os.environ["AZURE_SUBSCRIPTION_ID"])

@@ -18,7 +18,7 @@ from typing import Any
 
 from engine_rig import ROOT, Project
 
-from core.cloud import Arm
+from core.arm import Arm
 from infra.arm import RESOURCES_API, TYPES
 
 GRANTS = "2022-04-01"

@@ -14,7 +14,8 @@ import yaml
 from engine_rig import Project
 from moments import check_whole, tunestack
 
-from core.cloud import Arm, Cloud
+from core.arm import Arm
+from core.cloud import Cloud
 
 UP = ("up", "--yes", "--skip-preview")
 GROUPS = "2021-04-01"

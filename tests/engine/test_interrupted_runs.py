@@ -11,7 +11,8 @@ import pytest
 from engine_rig import Project
 from moments import Moment, Run, check_whole, tunestack
 
-from core.cloud import Arm, Cloud
+from core.arm import Arm
+from core.cloud import Cloud
 
 WORKSPACE = "machinelearningservices:Workspace"
 GROUP = "resources:ResourceGroup"

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from engine_rig import Project
 
-from core.cloud import Arm, Cloud
+from core.arm import Arm
+from core.cloud import Cloud
 from core.errors import CloudError
 from core.refs import StackOutputs
 from deploy.endpoint import ensure_endpoint

@@ -8,7 +8,8 @@ import pytest
 from kills import rehearse
 from stage import Stage
 
-from core.cloud import Arm, Cloud
+from core.arm import Arm
+from core.cloud import Cloud
 from core.long_running import RESOURCES_API
 from core.refs import StackOutputs
 from deploy.endpoint import ensure_endpoint

@@ -1,6 +1,6 @@
 """Every kind of ARM request under every fault: it is done all the same, and done once.
 
-The retry budget is azure-core's, which `core.cloud.Arm` keeps: three more tries after answers
+The retry budget is azure-core's, which `core.arm.Arm` keeps: three more tries after answers
 (429 and 5xx) and three after cut connections, at once, after 1.6 s and after 3.2 s, or
 as long as `Retry-After` says.
 """
@@ -17,7 +17,7 @@ import pytest
 from azure.identity import DefaultAzureCredential
 from meetings import BUDGET, FAILING, FAULTS, meeting
 
-from core.cloud import Arm
+from core.arm import Arm
 from core.errors import CloudError
 from core.settings import Settings
 from infra.engine import Existing

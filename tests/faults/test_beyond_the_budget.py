@@ -7,7 +7,7 @@ import pytest
 from meetings import FAULTS
 from terminal import Terminal
 
-from core.cloud import AGAIN
+from core.azure_errors import AGAIN
 from local import faults
 from local.faults import Fault
 

@@ -18,7 +18,8 @@ import pytest
 from meetings import FAILING, FAULTS, meeting
 from quick import order, recipe
 
-from core.cloud import AGAIN, Cloud
+from core.azure_errors import AGAIN
+from core.cloud import Cloud
 from core.environments import ensure_environment, pinned_environment
 from core.errors import CloudError
 from core.refs import EndpointRef, ModelRef, StackOutputs

@@ -9,7 +9,8 @@ from zlib import crc32
 import pytest
 from recorded_arm import ignore
 
-from core.cloud import Arm, Cloud
+from core.arm import Arm
+from core.cloud import Cloud
 from core.settings import parse_settings
 from infra.in_process.engine import InProcess
 from infra.site import Site

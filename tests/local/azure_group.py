@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 from azure.core.credentials import AccessToken
 
-from core.cloud import Arm
+from core.arm import Arm
 from local.access import Principal
 from local.login.tokens import AUDIENCES, mint
 from local.roles import PROVIDER, ROLES

@@ -13,7 +13,7 @@ from azure.core.credentials import TokenCredential
 from azure.identity import DefaultAzureCredential
 from azure_group import API, Group, MintedCredential, Raw
 
-from core.cloud import Arm
+from core.arm import Arm
 from core.home import environments
 from local.access import Principal
 from local.process import LocalAzure, start, stop

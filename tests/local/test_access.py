@@ -8,7 +8,7 @@ import pytest
 from azure.core.credentials import TokenCredential
 from azure_group import API, Group
 
-from core.cloud import Arm
+from core.arm import Arm
 from core.errors import CloudError
 from local import faults
 from local.access import (

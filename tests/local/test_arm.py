@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from azure_group import API, Group
 
-from core.cloud import Arm
+from core.arm import Arm
 from core.errors import CloudError
 from local.process import LocalAzure, status
 

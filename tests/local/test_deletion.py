@@ -14,7 +14,7 @@ import pytest
 from azure.identity import DefaultAzureCredential
 from azure_group import API, Group, Raw
 
-from core.cloud import Arm
+from core.arm import Arm
 from core.errors import CloudError
 from local.process import LocalAzure
 

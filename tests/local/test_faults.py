@@ -16,7 +16,7 @@ from azure.storage.blob import ContainerClient
 from azure_group import API, Group, Raw
 from click.testing import CliRunner
 
-from core.cloud import Arm
+from core.arm import Arm
 from core.errors import CloudError, SettingsError, UserError
 from local import faults
 from local.faults import Fault

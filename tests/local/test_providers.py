@@ -8,7 +8,7 @@ import pytest
 from azure.identity import DefaultAzureCredential
 from azure_group import API, Group, MintedCredential
 
-from core.cloud import Arm
+from core.arm import Arm
 from core.errors import CloudError
 from local.access import Principal
 from local.process import LocalAzure

@@ -10,7 +10,7 @@ from azure.identity import DefaultAzureCredential
 from azure_group import API, Group
 from ml_stack import Stack, make_stack
 
-from core.cloud import Arm
+from core.arm import Arm
 from local.process import LocalAzure
 
 

@@ -16,7 +16,7 @@ from azure_group import API, Group
 from ml_stack import Stack, make_stack
 from test_ml_endpoints import SCORE, ask, deploy, make_endpoint, traffic
 
-from core.cloud import Arm
+from core.arm import Arm
 from core.home import home
 from local.process import LocalAzure, start, stop
 

@@ -11,7 +11,7 @@ from azure.identity import DefaultAzureCredential
 from azure_group import API, Group
 from ml_stack import make_stack
 
-from core.cloud import Arm
+from core.arm import Arm
 from local.process import LocalAzure
 
 
