@@ -1,6 +1,7 @@
 """What `make` does on a machine that has next to nothing."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -48,6 +49,40 @@ def test_a_python_that_is_too_old_is_passed_over(tmp_path: Path) -> None:
     made = make_venv(tmp_path / "venv", environment)
     assert made.returncode == 0, made.stderr
     assert (tmp_path / "venv" / "bin" / "python").exists()
+
+
+def engine(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["/bin/sh", str(ROOT / ".ci" / "engine"), *arguments],
+        env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def pulumi(file: Path, says: str) -> Path:
+    """A command of that name."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(f"#!/bin/sh\necho {says}\n")
+    file.chmod(0o755)
+    return file
+
+
+def test_the_engine_on_the_path_is_taken_before_one_of_ours(tmp_path: Path) -> None:
+    environment = tools(tmp_path / "bin", "dirname", "awk")
+    environment["TUNESTACK_ENGINES"] = str(tmp_path)
+    assert engine(environment, "--where").returncode == 3
+    [version] = re.findall(r"pulumi/pkg/v3 v([\d.]+)", (ROOT / ".ci/pulumi/go.mod").read_text())
+    ours = pulumi(tmp_path / f"pulumi-{version}" / "bin" / "pulumi", version)
+    assert engine(environment).stdout.strip() == str(ours)
+    theirs = pulumi(tmp_path / "bin" / "pulumi", "3.999.0")
+    assert engine(environment).stdout.strip() == str(theirs)
+
+
+def test_where_no_engine_can_be_had_one_line_says_what_is_missing(tmp_path: Path) -> None:
+    environment = tools(tmp_path / "bin", "dirname", "awk")
+    run = engine({**environment, "TUNESTACK_ENGINES": str(tmp_path), "GO": "/nowhere/go"})
+    assert (run.returncode, run.stdout) == (3, "")
+    assert "the installer needs curl; there is no go to build it with" in run.stderr
+    assert "https://www.pulumi.com/docs/install/" in run.stderr
 
 
 @pytest.mark.slow

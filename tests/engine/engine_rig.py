@@ -40,7 +40,8 @@ class Project:
     @classmethod
     def make(cls, folder: Path, azure: dict[str, str]) -> "Project":
         """Lay the folder out; the program and Pulumi.yaml are the checkout's, by link."""
-        for name in ("Pulumi.yaml", "infra", "core"):
+        # The environment is for a real language host, which an installed pulumi brings along.
+        for name in ("Pulumi.yaml", "infra", "core", ".venv"):
             (folder / name).symlink_to(ROOT / name)
         (folder / "bin").mkdir()
         (folder / "state").mkdir()
