@@ -8,9 +8,7 @@ is infra/arm.py's business, as for the in-process engine.
 
 import json
 import os
-import signal
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +20,7 @@ import grpc
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.struct_pb2 import Struct
+from plugin import serve
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -203,22 +202,7 @@ def _newer(known: Any, actual: Any) -> Any:
     return actual
 
 
-def main() -> None:
-    """Serve until the engine says that it is over, or goes away."""
-    server = grpc.server(ThreadPoolExecutor(48))
-    provider_pb2_grpc.add_ResourceProviderServicer_to_server(Provider(), server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    print(port, flush=True)
-    over = threading.Event()
-    # The engine ends a provider, which has a process group of its own, by SIGINT.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: over.set())
-    parent = os.getppid()
-    while not over.wait(0.5) and os.getppid() == parent:
-        pass
-    os._exit(0)
-
-
 if __name__ == "__main__":
-    main()
+    _server = grpc.server(ThreadPoolExecutor(48))
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(Provider(), _server)
+    serve(_server)

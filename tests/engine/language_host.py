@@ -6,16 +6,15 @@ Pulumi.yaml's runtime options (which virtual environment) is therefore not teste
 
 import os
 import runpy
-import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import grpc
+from plugin import serve
 from pulumi.automation._server import LanguageServer
 from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
 
@@ -59,21 +58,7 @@ class Host(LanguageServer):
         yield language_pb2.RunPluginResponse(exitcode=process.wait())
 
 
-def main() -> None:
-    """Serve until the engine sends SIGINT or goes away."""
-    host, server = Host(sys.argv[-1]), grpc.server(ThreadPoolExecutor(8), options=[MOST])
-    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(host, server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    print(port, flush=True)
-    over = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: over.set())
-    parent = os.getppid()
-    while not over.wait(0.5) and os.getppid() == parent:
-        pass
-    os._exit(0)
-
-
 if __name__ == "__main__":
-    main()
+    _server = grpc.server(ThreadPoolExecutor(8), options=[MOST])
+    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(Host(sys.argv[-1]), _server)
+    serve(_server)
