@@ -44,8 +44,9 @@ rehearse: $(VENV)/.rehearse
 test: $(VENV)/.test
 	$(PYTEST) -m "not slow"
 
+# Two at a time: most of it waits for an engine's or an Azure's next step.
 test-all: test
-	$(PYTEST) -m slow
+	$(PYTEST) -m slow -n 2 --dist loadfile
 
 lint: $(VENV)/.test
 	$(BIN)/ruff format --check .
