@@ -274,6 +274,8 @@ def test_torch_finds_its_other_processes_by_what_the_job_is_given(stack: Stack, 
         total = torch.tensor([dist.get_rank() + 1])
         dist.all_reduce(total)
         print("sum", int(total), "threads", torch.get_num_threads())
+        dist.barrier()  # a rank that ends early aborts the other one's connection
+        dist.destroy_process_group()
     """
     job = stack.submit(
         code(ranks=script),
