@@ -13,7 +13,8 @@ test test-all: export MALLOC_TOP_PAD_ = 268435456
 
 VENV := .venv
 BIN := $(VENV)/bin
-PYTEST := $(BIN)/python -m pytest
+# Two files at a time, in their order: most of a test is waiting for an Azure's or an engine's next step.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help setup rehearse test test-all check lint bench engine docs clean
 
@@ -44,9 +45,8 @@ rehearse: $(VENV)/.rehearse
 test: $(VENV)/.test
 	$(PYTEST) -m "not slow"
 
-# Two at a time: most of it waits for an engine's or an Azure's next step.
 test-all: test
-	$(PYTEST) -m slow -n 2 --dist loadfile
+	$(PYTEST) -m slow
 
 lint: $(VENV)/.test
 	$(BIN)/ruff format --check .
