@@ -157,10 +157,11 @@ def cycle(stage: Stage, moment: Moment, victim: str, between: Callable[[Stage], 
 
 def disturb(stage: Stage, command: str, fault: Fault, kill: Kill) -> None:
     """Start a command, kill the victim when the fault holds it, take the fault away again."""
+    earlier = len(_hit(stage))
     faults.add(stage.azure, fault)
     running = stage.start(command, "--yes")
     try:
-        _wait_for(stage, fault, running)
+        _wait_for(stage, fault, running, earlier)
         kill(stage, running)
     finally:
         running.kill()
@@ -187,25 +188,37 @@ def _counted(stage: Stage, command: str) -> Any:
     return document
 
 
-def _wait_for(stage: Stage, fault: Fault, running: "subprocess.Popen[str]") -> None:
+def _wait_for(stage: Stage, fault: Fault, running: "subprocess.Popen[str]", earlier: int) -> None:
     state = State(stage.azure)
     try:
-        is_now = lambda: _is_now(state, stage, fault)  # noqa: E731
+        is_now = lambda: _is_now(state, stage, fault, earlier)  # noqa: E731
         until(lambda: is_now() or running.poll() is not None, lambda: f"{fault}")
         assert is_now(), f"it ended before {fault}: {stage.told}"
     finally:
         state.close()
 
 
-def _is_now(state: State, stage: Stage, fault: Fault) -> bool:
-    """Say whether the fault has hit, and whether the operation was done that it lets pass."""
+def _is_now(state: State, stage: Stage, fault: Fault, earlier: int) -> bool:
+    """Say whether the fault has hit, and whether the operation was done that it lets pass.
+
+    Which one that is, the log says, after as many lines of earlier faults, and a moment late.
+    """
     [rule] = faults.rules(state)
     if not rule.hits or not fault.slow:
         return bool(rule.hits)
-    log = (stage.azure / process.LOG).read_text(errors="replace")
-    [(method, path)] = re.findall(r"fault: (\w+) [\w.]+?\.com(/\S*): Fault", log)[-1:]
+    hits = _hit(stage)
+    if len(hits) == earlier:
+        return False
+    method, path = hits[-1]
     found = state.get(path)
     if method == "POST":
         return True
     is_there = found is not None and (found.get("properties") or {}).get("provisioningState")
     return found is not None if method == "PUT" else is_there in (False, "Deleting")
+
+
+def _hit(stage: Stage) -> list[tuple[str, str]]:
+    """List the method and path of every request that a fault has hit."""
+    log = stage.azure / process.LOG
+    text = log.read_text(errors="replace") if log.exists() else ""
+    return re.findall(r"fault: (\w+) [\w.]+?\.com(/\S*): Fault", text)
