@@ -159,6 +159,7 @@ _TYPES = (
 )
 
 TYPES: Mapping[str, ArmType] = {kind.token: kind for kind in _TYPES}
+GROUP = TYPES["azure-native:resources:ResourceGroup"]
 BY_ARM_TYPE: Mapping[str, ArmType] = {kind.arm_type.lower(): kind for kind in _TYPES}
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from core.errors import PrerequisiteError, SettingsError
 from core.refs import StackOutputs
 from core.settings import Settings
+from infra.arm import RESOURCES_API
 from infra.prices import Price
 from infra.site import ENGINE_TAG, STACK_TAG, Site
 
@@ -190,7 +191,7 @@ def check_owner(site: Site, cloud: "Cloud", engine: str) -> None:
     """
     if site.settings.adopt_group:
         return
-    group = cloud.arm.get(site.group_id, "2021-04-01")
+    group = cloud.arm.get(site.group_id, RESOURCES_API)
     tags = (group or {}).get("tags") or {}
     if group is None or tags.get(ENGINE_TAG) == engine:
         return

@@ -1,16 +1,15 @@
 """The engine of the rehearsal: the program in this process, Azure by plain ARM requests."""
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from core.refs import StackOutputs
 from core.settings import Settings
-from infra.arm import BY_ARM_TYPE, TYPES
+from infra.arm import BY_ARM_TYPE, GROUP, TYPES
+from infra.deletion import delete
 from infra.engine import (
     Change,
-    Event,
     Existing,
     Plan,
     Report,
@@ -23,12 +22,10 @@ from infra.in_process.preview import Declare, look
 from infra.in_process.record import Kept, Record
 from infra.prices import prices
 from infra.site import IN_PROCESS, Site
-from infra.standing.listing import tagged
+from infra.standing.listing import adopted_ids, tagged
 
 if TYPE_CHECKING:
     from core.cloud import Cloud
-
-GROUP_TOKEN = "azure-native:resources:ResourceGroup"
 
 
 class InProcess:
@@ -113,12 +110,12 @@ class InProcess:
     def _everything(self, record: Record, *, keep_group: bool) -> list[Kept]:
         """List what `destroy` deletes, in its order: the group, which holds the rest, is last."""
         site = self._site
-        group = Kept(site.group_id, GROUP_TOKEN, "group", {})
-        adopted = site.workspace_id.lower() if site.settings.adopt_workspace else ""
+        group = Kept(site.group_id, GROUP.token, "group", {})
+        adopted = adopted_ids(site)
         rest = [
             kept
             for kept in self._youngest_first(record)
-            if kept.token != GROUP_TOKEN and kept.id.lower() != adopted
+            if kept.token != GROUP.token and kept.id.lower() not in adopted
         ]
         return rest if keep_group or site.settings.adopt_group else [*rest, group]
 
@@ -130,12 +127,8 @@ class InProcess:
         return [*reversed(strays), *reversed(record.resources.values())]
 
     def _delete(self, kept: Kept, record: Record, report: Report) -> bool:
-        kind, began = TYPES[kept.token], time.monotonic()
-        report(Event(_name(kept), kind.title, Change.GONE, is_done=False, id=kept.id))
-        there = self._cloud.arm.delete(kept.id + kind.delete_query, kind.api_version)
+        there = delete(self._cloud.arm, _existing(kept), TYPES[kept.token], report)
         record.forget(kept.id)
-        change, seconds = Change.GONE if there else Change.SAME, time.monotonic() - began
-        report(Event(_name(kept), kind.title, change, True, seconds, id=kept.id))
         return there
 
     def _tagged(self) -> list[Kept]:

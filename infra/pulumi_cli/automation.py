@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from core.errors import CloudError
 from core.refs import StackOutputs
 from core.settings import Settings
-from infra.arm import TYPES
+from infra.arm import GROUP, TYPES
 from infra.engine import (
     Change,
     Event,
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from core.cloud import Cloud
     from infra.pulumi_cli.stack import PulumiStack
 
-GROUP = TYPES["azure-native:resources:ResourceGroup"]
 
 READ_ONLY = (
     "Read from Azure without Pulumi, which is not installed: what its state says is not known."

@@ -43,13 +43,13 @@ class PulumiStack:
     def find(self) -> Stack | None:
         """Open the stack; None where Pulumi knows none of its name."""
         try:
-            return self.open(select_stack)
+            return self._stack or self.open(select_stack)
         except StackNotFoundError:
             return None
 
     def make(self) -> Stack:
         """Open the stack, a new one where there is none."""
-        return self.open(create_or_select_stack)
+        return self._stack or self.open(create_or_select_stack)
 
     def open(self, call: Callable[..., Stack]) -> Stack:
         """Open the stack by one of the Automation API's functions."""

@@ -1,17 +1,18 @@
 """Deletes what carries the stack's tag and is in no state: a run was killed, a state was lost."""
 
-import time
 from typing import TYPE_CHECKING
 
-from infra.arm import BY_ARM_TYPE, RESOURCES_API, TYPES
-from infra.engine import Change, Event, Existing, Report
+from infra.arm import BY_ARM_TYPE, GROUP, RESOURCES_API, TYPES
+from infra.deletion import delete
+from infra.engine import Existing, Report
 from infra.site import STACK_TAG, Site
 from infra.standing.listing import adopted_ids, tagged
 
 if TYPE_CHECKING:
     from core.arm import Arm
 
-GROUP = TYPES["azure-native:resources:ResourceGroup"]
+
+_BY_TITLE = {kind.title: kind for kind in TYPES.values()}
 
 
 def delete_strays(
@@ -21,7 +22,7 @@ def delete_strays(
     found = _strays(arm, site)
     if not keep_group and not site.settings.adopt_group and _has_own_group(arm, site):
         found.append(Existing(site.names.group, GROUP.title, site.group_id))
-    return tuple(item for item in found if _delete(arm, item, report))
+    return tuple(item for item in found if delete(arm, item, _BY_TITLE[item.title], report))
 
 
 def _strays(arm: "Arm", site: Site) -> list[Existing]:
@@ -37,13 +38,3 @@ def _strays(arm: "Arm", site: Site) -> list[Existing]:
 def _has_own_group(arm: "Arm", site: Site) -> bool:
     group = arm.get(site.group_id, RESOURCES_API) or {}
     return bool((group.get("tags") or {}).get(STACK_TAG) == site.tags[STACK_TAG])
-
-
-def _delete(arm: "Arm", item: Existing, report: Report) -> bool:
-    kind = next(kind for kind in TYPES.values() if kind.title == item.title)
-    began = time.monotonic()
-    report(Event(item.name, item.title, Change.GONE, is_done=False, id=item.id))
-    there = arm.delete(item.id + kind.delete_query, kind.api_version)
-    change, seconds = Change.GONE if there else Change.SAME, time.monotonic() - began
-    report(Event(item.name, item.title, change, True, seconds, id=item.id))
-    return there

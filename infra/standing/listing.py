@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from infra.arm import BY_ARM_TYPE, RESOURCES_API, TYPES
+from infra.arm import BY_ARM_TYPE, GROUP, RESOURCES_API, TYPES
 from infra.engine import Existing
 from infra.prices import standing_price
 from infra.site import STACK_TAG, Site
@@ -14,7 +14,6 @@ from infra.standing.workloads import Workloads, in_workspace
 if TYPE_CHECKING:
     from core.arm import Arm
 
-GROUP = TYPES["azure-native:resources:ResourceGroup"]
 WORKSPACES = "microsoft.machinelearningservices/workspaces"
 LOGS = "microsoft.operationalinsights/workspaces"
 COMPANIONS = (

@@ -12,10 +12,10 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from core.errors import CloudError
-from infra.arm import RESOURCES_API
+from infra.arm import GROUP, RESOURCES_API
 from infra.engine import Change, Engine, Existing, Report
 from infra.site import ENGINE_TAG, Site
-from infra.standing.listing import GROUP, LOGS, WORKSPACES, adopted_ids, foreign, own_ids, remains
+from infra.standing.listing import LOGS, WORKSPACES, adopted_ids, foreign, own_ids, remains
 from infra.standing.workloads import API as ML_API
 from infra.standing.workloads import Workloads, in_workspace
 from infra.teardown import purge
