@@ -2,6 +2,7 @@
 
 import re
 
+from core.azure_errors import AGAIN
 from core.errors import CloudError, PrerequisiteError, UserError
 
 NO_LOGIN = re.compile(r"PULUMI_ACCESS_TOKEN must be set|no credentials|invalid access token", re.I)
@@ -43,10 +44,11 @@ def held(stack: str, owners: str, url: str) -> PrerequisiteError:
 
 def failed(name: str, stack: str, said: str) -> CloudError:
     """Give the error for what Azure, or the engine, refused."""
-    hint = f"Run it again: tunestack {name} --stack {stack} goes on from here."
+    again = f"tunestack {name} --stack {stack} goes on from here."
+    hint = f"Run it again: {again}" if name in ("up", "destroy") else AGAIN
     return CloudError(
         f"Pulumi could not {name} {stack}: {said}",
-        hint=hint if name in ("up", "destroy") else "",
+        hint=hint,
         operation=name,
     )
 

@@ -54,10 +54,6 @@ class PulumiStack:
     def open(self, call: Callable[..., Stack]) -> Stack:
         """Open the stack by one of the Automation API's functions."""
         check_backend(self._site.settings)
-        if mend(backend_url(self._site.settings), self._site.stack):
-            self.report(
-                Event.note("Mended the state's file, which a killed run left half written.")
-            )
         options = LocalWorkspaceOptions(
             work_dir=str(work_folder(self._site.stack)),
             env_vars=environment(self._site),
@@ -97,7 +93,8 @@ class PulumiStack:
             raise self._held(owners)
 
     def work(self, name: str, call: Callable[[], T], watch: Watch | None = None) -> T:
-        """Call Pulumi; free the state of a dead owner's lock; put what fails in our words."""
+        """Call Pulumi; mend and free what a killed run left; put what fails in our words."""
+        self._mend()
         try:
             # The Automation API warns of the end of a stream whose engine was killed.
             warnings.filterwarnings("ignore", message="Error in event stream")
@@ -110,6 +107,11 @@ class PulumiStack:
             raise
         except CommandError as error:
             raise self._failed(name, watch or self.watch(), str(error)) from error
+
+    def _mend(self) -> None:
+        # Before every call: the run that was killed may be one of this very command.
+        if mend(backend_url(self._site.settings), self._site.stack):
+            self.report(Event.note("Mended the state's file, which a killed run left half written."))
 
     def _release(self, error: Exception) -> None:
         owners = told_locks(str(error))

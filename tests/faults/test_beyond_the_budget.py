@@ -56,6 +56,6 @@ def test_up_and_destroy_name_the_operation_and_go_on(
 def test_a_login_that_fails_is_told_without_a_trace(terminal: Terminal) -> None:
     """Slow: the budget of tries is used up."""
     faults.add(terminal.home / "local", Fault(host="login.*", status=503, times=0))
-    terminal.run("up", "--yes", exit_code=3)
-    assert "Hint: " in terminal.last.stderr
+    terminal.run("up", "--yes", exit_code=4)
+    assert f"Hint: {AGAIN}" in terminal.last.stderr
     faults.clear(terminal.home / "local")

@@ -301,9 +301,9 @@ def test_a_question_is_asked_again_or_the_person_is_told(
     conversation.forget()
     meant = Fault("POST", "*.inference.ml.azure.com", "/score")
     with meeting(azure_folder, meant, FAULTS[fault], times=1):
-        if fault in ("429", "503", "slow"):
+        if not fault.startswith("500"):
             assert conversation.ask("Hello?")
-        else:
+        else:  # the model's own failure: it would be the same again
             with pytest.raises(CloudError):
                 conversation.ask("Hello?")
             assert conversation.messages == []

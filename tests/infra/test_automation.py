@@ -2,6 +2,7 @@
 
 import socket
 import subprocess
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -152,6 +153,22 @@ def test_a_stack_held_from_another_machine_is_answered_with_what_frees_it(
     with pytest.raises(PrerequisiteError, match=r"process 7\) of me on far-away") as error:
         stack.work("up", raising(held))
     assert "pulumi cancel -s dev" in error.value.hint
+
+
+def test_a_state_that_this_commands_own_run_left_broken_is_mended_before_it_is_read(
+    stack: PulumiStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PULUMI_BACKEND_URL", f"file://{tmp_path}")
+    attributes = tmp_path / ".pulumi" / "stacks" / "tunestack" / "dev.json.attrs"
+    attributes.parent.mkdir(parents=True)
+
+    def killed() -> None:
+        attributes.write_text("")
+        raise CommandError(result("", code=-9))
+
+    with pytest.raises(CloudError):
+        stack.work("destroy", killed)
+    assert stack.work("read the state of", attributes.exists) is False
 
 
 def test_the_lock_of_a_process_that_is_gone_is_released_and_said_to_be(stack: PulumiStack) -> None:
