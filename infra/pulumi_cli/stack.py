@@ -111,7 +111,8 @@ class PulumiStack:
     def _mend(self) -> None:
         # Before every call: the run that was killed may be one of this very command.
         if mend(backend_url(self._site.settings), self._site.stack):
-            self.report(Event.note("Mended the state's file, which a killed run left half written."))
+            told = "Mended the state's file, which a killed run left half written."
+            self.report(Event.note(told))
 
     def _release(self, error: Exception) -> None:
         owners = told_locks(str(error))
