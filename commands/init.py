@@ -8,6 +8,7 @@ import click
 from commands import output
 from commands.options import json_option, stack_option, yes_option
 from commands.session import REHEARSAL
+from core.errors import SettingsError
 
 FILE_BACKEND = "file://~"
 """Pulumi's state in the person's own folder: no account, no login."""
@@ -34,23 +35,36 @@ FILE_BACKEND = "file://~"
 @click.option("--adopt-workspace", help="Train in this workspace of it; it is never deleted.")
 @click.option("--expires", help="Last day of the stack, e.g. 2026-12-31.  [default: none]")
 @click.option("--tag", "tags", multiple=True, metavar="NAME=VALUE", help="May be repeated.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE",
+    help="Any other setting of docs/settings.md: hub=true, budget=200. May be repeated.",
+)  # fmt: skip
 @json_option
 @yes_option
-def init(stack: str, as_json: bool, yes: bool, **flags: Any) -> None:
+def init(stack: str, as_json: bool, yes: bool, settings: tuple[str, ...], **flags: Any) -> None:
     """Set a stack up: location, sizes, backend."""
     from core.settings import config_key, parse_settings
     from infra.config import as_config, stack_file, write_settings
     from infra.pulumi_cli.backend import check_backend
 
-    chosen = {config_key(name): value for name, value in flags.items() if value}
-    settings = parse_settings(_defaults(stack) | chosen)
-    check_backend(settings)
+    flagged = {config_key(name): value for name, value in flags.items() if value}
+    chosen = parse_settings(_defaults(stack) | _pairs(settings) | flagged)
+    check_backend(chosen)
     file = stack_file(stack)
     if file.exists():
         output.confirm(f"{file.name} is there. Overwrite its settings?", yes=yes)
-    write_settings(stack, settings)
-    document = {"stack": stack, "file": str(file), "config": as_config(settings)}
+    write_settings(stack, chosen)
+    document = {"stack": stack, "file": str(file), "config": as_config(chosen)}
     output.show(document, as_json, lambda: _render(stack, document))
+
+
+def _pairs(settings: tuple[str, ...]) -> dict[str, str]:
+    """Take `--set` apart."""
+    pairs = [text.partition("=") for text in settings]
+    wrong = [key for key, equals, _ in pairs if not (key and equals)]
+    if wrong:
+        raise SettingsError(f"--set {', '.join(wrong)}: not KEY=VALUE; for example --set hub=true")
+    return {key: value for key, _, value in pairs}
 
 
 def _defaults(stack: str) -> dict[str, str]:

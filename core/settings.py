@@ -11,8 +11,6 @@ from datetime import date
 from typing import Any, Literal
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     ValidationError,
     field_validator,
@@ -21,6 +19,7 @@ from pydantic import (
 
 from core.catalog import vm_size
 from core.errors import SettingsError
+from core.features import ClusterPlan, Features
 
 NAMESPACE = "tunestack"
 """Pulumi's project name: config keys are `tunestack:location` and so on."""
@@ -38,17 +37,20 @@ BACKEND_EXAMPLES = {
     "https": "https://api.pulumi.com",
 }
 
-TOGETHER = (("vmSize", "compute"), ("adoptWorkspace", "adoptGroup"))
+TOGETHER = (
+    ("vmSize", "compute"),
+    ("adoptWorkspace", "adoptGroup"),
+    ("budget", "alertEmails", "monitoring"),
+    ("allowedIps", "hardened"),
+)
 """Settings, by config key, of which one is right or wrong by the other."""
 
 MOST_TAGS = 10
 """Azure's tightest resource takes 15 tags, and the program sets some of its own."""
 
 
-class Settings(BaseModel):
+class Settings(Features):
     """A stack's settings. Field aliases are the keys in Pulumi.<stack>.yaml."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     location: str = Field("eastus2", description="Azure region of every resource.")
     generation: int = Field(
@@ -204,16 +206,30 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _settings_fit_each_other(self) -> "Settings":
-        found, known = [], vm_size(self.vm_size)
+        found, known = self.unfitting(), vm_size(self.vm_size)
         if self.adopt_workspace and not self.adopt_group:
             found.append("adoptWorkspace: name its resource group, too, in adoptGroup")
         if known and self.compute == "gpu" and not known.gpus:
             found.append(f"vmSize: {known.name} has no GPU; set compute to cpu")
         if known and self.compute == "cpu" and known.gpus:
             found.append(f"vmSize: {known.name} has a GPU; set compute to gpu")
+        found += self._not_for_adopted()
         if found:
             raise ValueError("\n".join(found))
         return self
+
+    def _not_for_adopted(self) -> list[str]:
+        """Say what would change a workspace that is not the stack's to change."""
+        names = ("hub", "hardened", "private_network", "monitoring")
+        asked = [config_key(name) for name in names if self.adopt_workspace and getattr(self, name)]
+        return [f"{key}: would change {self.adopt_workspace}, which is adopted" for key in asked]
+
+    @property
+    def cluster_plans(self) -> tuple[ClusterPlan, ...]:
+        """Every cluster of the stack: the main one first, its low-priority twin, further ones."""
+        main = ClusterPlan(self.cluster_vm_size, self.max_nodes)
+        twin = ClusterPlan(self.cluster_vm_size, self.max_nodes, "LowPriority")
+        return (main, *((twin,) if self.low_priority else ()), *self.further_clusters)
 
     @property
     def cluster_vm_size(self) -> str:

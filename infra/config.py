@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from core.errors import PrerequisiteError, SettingsError
+from core.features import Features
 from core.home import PROJECT
 from core.settings import NAMESPACE, Settings, config_key, parse_settings
 from infra.names import stack_name
@@ -78,13 +79,18 @@ def _choose_encryption(document: dict[str, Any], settings: Settings, name: str) 
 def as_config(settings: Settings) -> dict[str, Any]:
     """Write settings as config keys with their namespace: the location, and what is not default."""
     chosen = settings.model_dump(exclude_defaults=True) | {"location": settings.location}
+    chosen = {name: _as_yaml(value) for name, value in chosen.items()}
     if settings.tags:
         chosen["tags"] = [f"{name}={value}" for name, value in settings.tags.items()]
     return {
         f"{NAMESPACE}:{config_key(name)}": chosen[name]
-        for name in Settings.model_fields
+        for name in sorted(Settings.model_fields, key=Features.model_fields.__contains__)
         if name in chosen
     }
+
+
+def _as_yaml(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
 
 
 def environment_overrides() -> dict[str, str]:

@@ -3,7 +3,7 @@
 import time
 from typing import TYPE_CHECKING
 
-from infra.arm import ArmType
+from infra.arm_types import ArmType
 from infra.engine import Change, Event, Existing, Report
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from core.errors import PrerequisiteError, SettingsError
 from core.refs import StackOutputs
 from core.settings import Settings
-from infra.arm import RESOURCES_API
+from infra.arm_types import RESOURCES_API
 from infra.prices import Price
 from infra.site import ENGINE_TAG, STACK_TAG, Site
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from core.catalog import REGISTRY_BASIC_PER_HOUR, REGISTRY_PRICES, vm_size
 from core.settings import Settings
-from infra.arm import TYPES
+from infra.arm_types import TYPES
 
 
 @dataclass(frozen=True)

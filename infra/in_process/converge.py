@@ -21,7 +21,8 @@ from pulumi.runtime.stack import wait_for_rpcs
 
 from core.errors import SettingsError
 from core.settings import NAMESPACE
-from infra.arm import TYPES, Body, Request, outputs, request
+from infra.arm import Body, Request, outputs, request
+from infra.arm_types import TYPES
 from infra.engine import Change, Difference, Event, Report, Step
 from infra.in_process.differences import differences
 from infra.in_process.record import Kept, Record

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.refs import StackOutputs
 from core.settings import Settings
-from infra.arm import BY_ARM_TYPE, GROUP, TYPES
+from infra.arm_types import BY_ARM_TYPE, GROUP, TYPES
 from infra.deletion import delete
 from infra.engine import (
     Change,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from core.settings import Settings
-from infra.arm import TYPES
+from infra.arm_types import TYPES
 from infra.engine import Plan, grant_rows
 from infra.in_process.record import Record
 from infra.prices import prices

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from core.errors import CloudError
 from core.refs import StackOutputs
 from core.settings import Settings
-from infra.arm import GROUP, TYPES
+from infra.arm_types import GROUP, TYPES
 from infra.engine import (
     Change,
     Event,

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from core.errors import CloudError
-from infra.arm import TYPES, outputs, request
+from infra.arm import outputs, request
+from infra.arm_types import TYPES
 from infra.engine import Change, Event, Report
 from infra.pulumi_cli.watch import Refused, display_name
 from infra.site import STACK_TAG, Site

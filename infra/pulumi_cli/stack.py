@@ -15,7 +15,7 @@ from pulumi.automation.errors import CommandError, ConcurrentUpdateError, StackN
 
 from core.errors import Interrupted, PrerequisiteError, UserError
 from core.settings import NAMESPACE
-from infra.arm import TYPES
+from infra.arm_types import TYPES
 from infra.engine import Event, Report
 from infra.pulumi_cli.backend import backend_url, check_backend
 from infra.pulumi_cli.command import environment, pulumi_command, work_folder

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from infra.arm import BY_ARM_TYPE, GROUP, RESOURCES_API, TYPES
+from infra.arm_types import BY_ARM_TYPE, GROUP, RESOURCES_API, TYPES
 from infra.deletion import delete
 from infra.engine import Existing, Report
 from infra.site import STACK_TAG, Site

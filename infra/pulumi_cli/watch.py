@@ -4,7 +4,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from infra.arm import TYPES, request
+from infra.arm import request
+from infra.arm_types import TYPES
 from infra.engine import Change, Event, Report, Step
 from infra.pulumi_cli.azure_words import azure_words, existing_id
 from infra.pulumi_cli.step_differences import UNKNOWN, step_differences

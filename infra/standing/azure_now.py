@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from infra.arm import BY_ARM_TYPE
+from infra.arm_types import BY_ARM_TYPE
 
 if TYPE_CHECKING:
     from core.arm import Arm

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from infra.arm import BY_ARM_TYPE, GROUP, RESOURCES_API, TYPES
+from infra.arm_types import BY_ARM_TYPE, GROUP, RESOURCES_API, TYPES
 from infra.engine import Existing
 from infra.prices import standing_price
 from infra.site import STACK_TAG, Site

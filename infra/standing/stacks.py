@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from core.errors import CloudError
-from infra.arm import RESOURCES_API
+from infra.arm_types import RESOURCES_API
 from infra.prices import standing_price
 from infra.site import ENGINE_TAG, EXPIRES_TAG, STACK_TAG
 from infra.standing.workloads import API, Compute, Endpoint, Workloads, in_workspace, total

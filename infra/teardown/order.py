@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from core.errors import CloudError
-from infra.arm import GROUP, RESOURCES_API
+from infra.arm_types import GROUP, RESOURCES_API
 from infra.engine import Change, Engine, Existing, Report
 from infra.site import ENGINE_TAG, Site
 from infra.standing.listing import LOGS, WORKSPACES, adopted_ids, foreign, own_ids, remains

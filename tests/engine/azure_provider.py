@@ -28,7 +28,8 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
 from core.cloud import Cloud
 from core.errors import UserError
-from infra.arm import TYPES, outputs, request
+from infra.arm import outputs, request
+from infra.arm_types import TYPES
 
 SECRET = "4dabf18193072939515e22adb298388d"
 CREATE_ONLY = {

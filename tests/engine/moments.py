@@ -19,7 +19,7 @@ from typing import Any
 from engine_rig import ROOT, Project
 
 from core.arm import Arm
-from infra.arm import RESOURCES_API, TYPES
+from infra.arm_types import RESOURCES_API, TYPES
 
 GRANTS = "2022-04-01"
 EVERYTHING = 27

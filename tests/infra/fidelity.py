@@ -18,7 +18,8 @@ from typing import Any
 
 from recorded_arm import FakeCloud, engine, ignore
 
-from infra.arm import BY_ARM_TYPE, Request
+from infra.arm import Request
+from infra.arm_types import BY_ARM_TYPE
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAGE = ROOT / "docs" / "fidelity.md"

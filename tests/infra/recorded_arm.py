@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from core.cloud import Person
 from core.errors import CloudError
 from core.settings import Settings, parse_settings
-from infra.arm import BY_ARM_TYPE
+from infra.arm_types import BY_ARM_TYPE
 from infra.engine import Event
 from infra.in_process.engine import InProcess
 

@@ -8,7 +8,8 @@ import pytest
 from fidelity import PAGE, as_templates, figures, findings, load, sent, shared_azure
 from recorded_arm import SUBSCRIPTION
 
-from infra.arm import TYPES, outputs, request
+from infra.arm import outputs, request
+from infra.arm_types import TYPES
 from infra.roles import Role
 
 SHARED = shared_azure()

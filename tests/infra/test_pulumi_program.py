@@ -14,7 +14,8 @@ from recorded_arm import FakeCloud, engine, ignore
 from core.errors import SettingsError
 from core.home import PROJECT
 from core.refs import StackOutputs
-from infra.arm import TYPES, outputs, request
+from infra.arm import outputs, request
+from infra.arm_types import TYPES
 
 SUBSCRIPTION = "0a1b2c3d-0000-4000-8000-00000000000f"
 

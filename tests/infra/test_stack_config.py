@@ -142,15 +142,21 @@ def test_a_stacks_name_cannot_leave_the_folder() -> None:
 
 def test_pulumi_yaml_declares_every_setting_with_type_words_and_default() -> None:
     project = yaml.safe_load((PROJECT / "Pulumi.yaml").read_text())
-    words = {"str": "string", "int": "integer", "bool": "boolean", "dict": "array"}
+    words = {
+        "str": "string",
+        "int": "integer",
+        "bool": "boolean",
+        "dict": "array",
+        "tuple": "array",
+    }
     expected = {}
     for name, field in Settings.model_fields.items():
         default = field.get_default(call_default_factory=True)
         expected[config_key(name)] = {
             "type": words[type(default).__name__],
             "description": field.description,
-            "default": [] if default == {} else default,
-            **({"items": {"type": "string"}} if default == {} else {}),
+            "default": [] if default in ({}, ()) else default,
+            **({"items": {"type": "string"}} if default in ({}, ()) else {}),
         }
     assert project["config"] == expected
     assert (project["name"], project["main"]) == ("tunestack", "infra/")
