@@ -4,6 +4,7 @@ The grants are data: `plan` prints them, the program makes them, the tests hold 
 """
 
 import uuid
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 
@@ -64,6 +65,8 @@ class Grant:
     role: Role
     scope: Scope
     reason: str
+    feature: str = ""
+    """The setting that asks for it (`Features`); empty where every stack has it."""
 
     @property
     def name(self) -> str:
@@ -140,8 +143,13 @@ GRANTS = (
 )
 
 
-def grants(*, own_group: bool = True, own_workspace: bool = True) -> tuple[Grant, ...]:
-    """List the grants of a stack.
+def grants(
+    *,
+    own_group: bool = True,
+    own_workspace: bool = True,
+    features: AbstractSet[str] = frozenset(),
+) -> tuple[Grant, ...]:
+    """List the grants of a stack with these features.
 
     An adopted group holds what is none of the stack's business, so that nobody gets a role on
     all of it. An adopted workspace's own identity and the people who work in it have their
@@ -150,7 +158,8 @@ def grants(*, own_group: bool = True, own_workspace: bool = True) -> tuple[Grant
     return tuple(
         grant
         for grant in GRANTS
-        if (own_group or grant.scope is not Scope.GROUP)
+        if (not grant.feature or grant.feature in features)
+        and (own_group or grant.scope is not Scope.GROUP)
         and (own_workspace or grant.who not in (Who.WORKSPACE, Who.PERSON))
     )
 

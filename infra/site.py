@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from core.features import Features
 from core.settings import Settings
 from infra.names import Names, names, stack_name
 from infra.roles import Grant, grants
@@ -41,7 +42,11 @@ class Site:
     def grants(self) -> tuple[Grant, ...]:
         """Who gets which role on what."""
         chosen = self.settings
-        return grants(own_group=not chosen.adopt_group, own_workspace=not chosen.adopt_workspace)
+        return grants(
+            own_group=not chosen.adopt_group,
+            own_workspace=not chosen.adopt_workspace,
+            features={name for name in Features.model_fields if getattr(chosen, name)},
+        )
 
     @property
     def tags(self) -> dict[str, str]:
