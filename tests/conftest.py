@@ -1,6 +1,8 @@
 """What several test folders share."""
 
 import os
+import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +10,10 @@ import pytest
 
 from core.home import environments
 from local.process import LocalAzure, start, stop
+
+if threading.current_thread() is threading.main_thread():
+    # A run that a shell put into the background inherits "ignored", and so do its children.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
