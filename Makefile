@@ -61,6 +61,7 @@ bench: $(VENV)/.test
 docs: $(VENV)/.test
 	$(BIN)/python -m local.coverage
 	$(BIN)/python -m infra.picture
+	$(BIN)/python -m core.settings_page
 
 engine: | $(VENV)/bin/python
 	@found=$$(.ci/engine) || exit $$?; \

@@ -251,6 +251,11 @@ def config_key(field: str) -> str:
     return Settings.model_fields[field].alias or field
 
 
+def environment_name(field: str) -> str:
+    """Give the environment variable that overrides a field: `vm_size` → `TUNESTACK_VM_SIZE`."""
+    return f"TUNESTACK_{field.upper()}"
+
+
 def parse_settings(config: Mapping[str, Any]) -> Settings:
     """Check a stack's config (keys without the namespace) and make settings of it.
 

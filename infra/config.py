@@ -13,7 +13,7 @@ import yaml
 from core.errors import PrerequisiteError, SettingsError
 from core.features import Features
 from core.home import PROJECT
-from core.settings import NAMESPACE, Settings, config_key, parse_settings
+from core.settings import NAMESPACE, Settings, config_key, environment_name, parse_settings
 from infra.names import stack_name
 from infra.pulumi_cli.backend import own_secrets_provider
 
@@ -95,7 +95,7 @@ def _as_yaml(value: Any) -> Any:
 
 def environment_overrides() -> dict[str, str]:
     """Give the settings that the environment names, by config key."""
-    named = {config_key(name): f"TUNESTACK_{name.upper()}" for name in Settings.model_fields}
+    named = {config_key(name): environment_name(name) for name in Settings.model_fields}
     return {key: os.environ[name] for key, name in named.items() if os.environ.get(name)}
 
 
