@@ -9,9 +9,11 @@ from typing import NoReturn
 COMMANDS = {
     "rehearse": "Go the whole way here: stack, data, training, endpoint, chat, teardown.",
     "init": "Set a stack up: location, sizes, backend.",
+    "doctor": "Check tools, rights, quota, names and dates before it costs.",
     "plan": "Show what `up` would make, who may do what and why.",
     "up": "Make the stack's resources in Azure.",
     "status": "Show what is there and what is running.",
+    "cost": "Show what the stack has cost so far, and what it costs an hour now.",
     "destroy": "Take everything down.",
     "data": "Get, check and split training data.",
     "train": "Fine-tune a model: upload, submit, follow, register.",

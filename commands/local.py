@@ -7,6 +7,9 @@ from typing import Any
 import click
 
 from commands.local_fault import fault
+from commands.local_name import name as name_group
+from commands.local_quota import quota
+from commands.local_rights import rights
 from commands.options import json_option
 from commands.output import say, show, table
 from core.home import environments, home
@@ -17,7 +20,8 @@ def local() -> None:
     """Run the rehearsal's Azure by hand: start, env, status, stop."""
 
 
-local.add_command(fault)
+for _command in (fault, quota, rights, name_group):
+    local.add_command(_command)
 
 
 @local.command()

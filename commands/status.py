@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from commands import output
+from commands import output, pricing
 from commands.options import json_option, stack_option
 from commands.plan import money
 from commands.session import Session
 
 if TYPE_CHECKING:
+    from core.price_list import PriceList
     from infra.standing.workloads import Workloads
 
 
@@ -69,27 +70,34 @@ def _where(context: click.Context, stack: str) -> str:
 def standing(session: Session) -> dict[str, Any]:
     """Ask what the stack has, what runs in it and what all of it costs an hour."""
     from infra.prices import per_hour, prices
+    from infra.standing.costs import burn, vm_sizes
     from infra.standing.workloads import Workloads, workloads
 
     resources = session.engine.resources()
     outputs = session.engine.outputs()
     found = workloads(session.cloud.arm, outputs) if outputs else Workloads()
-    base = per_hour(prices(session.settings), "standing") if resources else 0.0
-    running = found.per_hour
+    listed = pricing.price_list(session, *vm_sizes(found), asks=False)
+    base = per_hour(prices(session.settings, listed), "standing") if resources else 0.0
+    running = burn(found, listed)
     return {
         "stack": session.stack,
         "is_up": outputs is not None,
         "resources": [asdict(item) for item in resources],
-        **_running(found),
+        **_running(found, listed),
         "per_hour": None if base is None or running is None else round(base + running, 4),
         "is_rehearsal": session.is_rehearsal,
     }
 
 
-def _running(found: "Workloads") -> dict[str, Any]:
+def _running(found: "Workloads", listed: "PriceList") -> dict[str, Any]:
+    from infra.standing.costs import deployment_price
+
     return {
         "endpoints": [
-            {**asdict(item), "per_hour": [deployment.per_hour for deployment in item.deployments]}
+            {
+                **asdict(item),
+                "per_hour": [deployment_price(one, listed) for one in item.deployments],
+            }
             for item in found.endpoints
         ],
         "jobs": [asdict(job) for job in found.jobs],

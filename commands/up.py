@@ -4,9 +4,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from commands import output
+from commands import output, pricing
+from commands.grants import bring_up
 from commands.options import json_option, stack_option, yes_option
 from commands.plan import money
+from commands.preflight import ignore_option, preflight
 from commands.progress import Progress
 from commands.session import Session
 
@@ -17,19 +19,25 @@ if TYPE_CHECKING:
 
 @click.command()
 @stack_option
+@pricing.max_cost_option("a month of 730 h, with nothing running,")
 @json_option
 @yes_option
-def up(stack: str, as_json: bool, yes: bool) -> None:
+@ignore_option
+def up(
+    stack: str, max_cost: float | None, as_json: bool, yes: bool, ignored: tuple[str, ...]
+) -> None:
     """Make the stack's resources in Azure."""
     from infra.standing.azure_now import azure_now
 
     session = Session(stack)
-    found = session.engine.plan()
+    preflight(session, "up", ignored=ignored)
+    found = pricing.priced(session, session.engine.plan())
     output.say(summary(found))
+    pricing.check_standing(max_cost, found.prices)
     if found.has_changes:
         output.confirm(f"Make {stack} so?", yes=yes)
     with Progress(azure_now(session.cloud.arm)) as progress:
-        outputs = session.engine.up(progress)
+        outputs = bring_up(session, progress)
     output.show(outputs.model_dump(), as_json, lambda: show_outputs(outputs))
 
 

@@ -72,7 +72,7 @@ class Arm:
     def put(self, path: str, api_version: str, body: dict[str, Any]) -> dict[str, Any]:
         """Create or update a resource and wait until Azure has finished with it."""
         answer = self._change("PUT", path, api_version, body)
-        is_long = self._finish(answer)
+        is_long = self._finish(answer) is not None
         content = answer.json() if answer.content else {}
         if not is_long and state_of(content) in FINAL and content:
             return dict(content)
@@ -81,9 +81,12 @@ class Arm:
     def post(
         self, path: str, api_version: str, body: dict[str, Any] | None = None
     ) -> dict[str, Any]:
-        """Call an action of a resource and wait until Azure has finished with it."""
+        """Call an action of a resource, wait until Azure has finished with it, give its result.
+
+        Of a long one that is what Azure answers last at the `Location` that it named.
+        """
         answer = self._send("POST", path, api_version, body or {})
-        self._finish(answer)
+        answer = self._finish(answer) or answer
         return dict(answer.json()) if answer.content else {}
 
     def delete(self, path: str, api_version: str) -> bool:
@@ -120,11 +123,11 @@ class Arm:
                 raise HttpResponseError(response=answer)
         return answer
 
-    def _finish(self, answer: Any) -> bool:
-        """Wait for a long-running operation; False where Azure was done at once."""
+    def _finish(self, answer: Any) -> Any:
+        """Wait for a long-running operation, give its last answer; None where it was not long."""
         url = operation_url(answer)
         if not url:
-            return False
+            return None
         deadline = time.monotonic() + self._patience
         while True:
             wait(answer, deadline)
@@ -134,7 +137,7 @@ class Arm:
             if status in FAILED:
                 raise unfinished(content.get("error") or {}, status)
             if status == "Succeeded":
-                return True
+                return answer
 
     def _settled(self, path: str, api_version: str) -> dict[str, Any]:
         deadline = time.monotonic() + self._patience

@@ -10,6 +10,9 @@ from core.errors import CloudError, NotSignedIn
 
 T = TypeVar("T")
 
+MOST_DETAIL = 600
+"""Characters of one detail that are shown; some are lists of all there is."""
+
 AGAIN = "The fault is not in the request: give the same command again, and it goes on from here."
 
 
@@ -81,9 +84,17 @@ def quietly() -> Iterator[None]:
         yield
 
 
+def _details(error: Any) -> list[str]:
+    """List what stands behind a refusal, such as the quota behind "The request is invalid."."""
+    found = getattr(getattr(error, "error", None), "details", None) or ()
+    told = [f"{one.code}: {one.message}" for one in found if one.message]
+    return [text if len(text) <= MOST_DETAIL else f"{text[:MOST_DETAIL]}…" for text in told]
+
+
 def _refused(name: str, error: Any) -> CloudError:
     code = getattr(getattr(error, "error", None), "code", "") or error.reason or ""
     reason = getattr(getattr(error, "error", None), "message", "") or error.message
+    reason = " ".join([reason, *_details(error)])
     headers = error.response.headers if error.response is not None else {}
     request_id, status = headers.get("x-ms-request-id", ""), error.status_code or 0
     hints = [AGAIN] if status == 429 or status >= 500 else []

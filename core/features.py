@@ -3,6 +3,7 @@
 import ipaddress
 import json
 import re
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -25,6 +26,10 @@ class ClusterPlan:
     vm_size: str
     max_nodes: int
     priority: Priority = "Dedicated"
+
+
+IMAGE_BUILDER = ClusterPlan("Standard_E4s_v3", 1)
+"""Builds the images of a private network whose other clusters all have GPUs."""
 
 
 class Features(BaseModel):
@@ -51,17 +56,19 @@ class Features(BaseModel):
     )
     hardened: bool = Field(
         False,
-        description="Purge protection, and stores that answer allowedIps and Azure alone.",
+        description="Purge protection, and a vault that answers allowedIps and Azure alone; with"
+        " privateNetwork storage, too.",
     )
     allowed_ips: tuple[str, ...] = Field(
         (),
         alias="allowedIps",
-        description="Public IPv4 addresses or networks from which hardened stores are reached.",
+        description="Public IPv4 addresses or networks that closed storage and vault answer.",
     )
     private_network: bool = Field(
         False,
         alias="privateNetwork",
-        description="Run nodes and endpoints in Azure ML's managed network, by private endpoints.",
+        description="Run nodes and endpoints in Azure ML's managed network, with private"
+        " endpoints to storage, vault and registry.",
     )
     monitoring: bool = Field(
         False,
@@ -100,6 +107,8 @@ class Features(BaseModel):
                 raise ValueError(f"{text!r} is no IPv4 address; for example {example}") from error
             if network.is_private and not network.is_global and not _is_example(network):
                 raise ValueError(f"{text!r} is private: Azure sees the public address")
+            if network.prefixlen < 8:
+                raise ValueError(f"{text!r} is a good part of the internet; at most a /8")
         return value
 
     @field_validator("alert_emails")
@@ -109,6 +118,21 @@ class Features(BaseModel):
             if not re.fullmatch(r"[^@\s,]+@[^@\s,]+\.[^@\s,]+", text):
                 raise ValueError(f"{text!r} is no address; for example you@example.com")
         return value
+
+    @property
+    def storage_is_closed(self) -> bool:
+        """True where storage refuses every address that is not allowed.
+
+        Only with a private network: a node outside one has a public address that nobody knows
+        beforehand, and no rule of a storage firewall lets it in ("must be in the same virtual
+        network", learn.microsoft.com, how-to-secure-workspace-vnet).
+        """
+        return self.private_network and bool(self.hardened or self.allowed_ips)
+
+    @property
+    def vault_is_closed(self) -> bool:
+        """True where the vault refuses every address that is not allowed; no node asks it."""
+        return self.hardened or self.storage_is_closed
 
     @property
     def further_clusters(self) -> tuple[ClusterPlan, ...]:
@@ -122,9 +146,36 @@ class Features(BaseModel):
             found.append("budget: nobody would hear of it; set alertEmails, too")
         if self.alert_emails and not (self.budget or self.monitoring):
             found.append("alertEmails: nothing would write to them; set budget or monitoring")
-        if self.allowed_ips and not self.hardened:
-            found.append("allowedIps: only hardened stores ask for it; set hardened to true")
+        if self.allowed_ips and not (self.hardened or self.private_network):
+            found.append("allowedIps: no store asks for it; set hardened or privateNetwork to true")
         return found
+
+
+def repeated(plans: tuple[ClusterPlan, ...]) -> list[str]:
+    """Say which clusters are wanted twice, a line each: names come from size and priority."""
+    kinds = Counter((plan.vm_size.lower(), plan.priority) for plan in plans)
+    twice = {plan for plan in plans if kinds[(plan.vm_size.lower(), plan.priority)] > 1}
+    named = sorted({f"{plan.vm_size}, {_words(plan.priority)}" for plan in twice})
+    return [f"clusters: {name}, is there twice; raise its nodes instead" for name in named]
+
+
+def image_builder(plans: tuple[ClusterPlan, ...], compute: str) -> ClusterPlan | None:
+    """Choose the cluster that builds images where the registry is private; None: there is none.
+
+    Azure takes clusters without GPUs alone for that (learn.microsoft.com,
+    how-to-secure-workspace-vnet: "Only a CPU SKU is supported").
+    """
+    return next((plan for plan in plans if _can_build(plan, compute)), None)
+
+
+def _can_build(plan: ClusterPlan, compute: str) -> bool:
+    known = vm_size(plan.vm_size)
+    has_gpus = bool(known.gpus) if known else compute == "gpu"
+    return plan.priority == "Dedicated" and not has_gpus
+
+
+def _words(priority: Priority) -> str:
+    return "low priority" if priority == "LowPriority" else "dedicated"
 
 
 def _parts(text: str) -> list[str]:

@@ -9,6 +9,14 @@ class Ref(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class ClusterRef(Ref):
+    """A compute cluster of the stack."""
+
+    vm_size: str
+    max_nodes: int
+    is_low_priority: bool = False
+
+
 class StackOutputs(Ref):
     """What the Pulumi program exports and every later command starts from."""
 
@@ -20,11 +28,33 @@ class StackOutputs(Ref):
     container_registry: str
     key_vault: str
     cluster: str
+    """The main one, where jobs run unless they say otherwise."""
     endpoint_identity: str
     """Resource id of the user-assigned identity that online endpoints run as."""
     job_identity: str
     """Resource id of the user-assigned identity that training jobs run as."""
     workspace_identity: str
+    hub: str = ""
+    """The Azure ML hub; this and what follows up to `clusters` is empty where it is not made."""
+    project: str = ""
+    """The hub's project, in which serverless tuning runs: an Azure ML workspace itself."""
+    ai_connection: str = ""
+    """The hub's connection to the AI account."""
+    ai_account: str = ""
+    ai_endpoint: str = ""
+    """The AI account's address; OpenAI's API is below it, at `openai/v1/`."""
+    ai_project: str = ""
+    """The Foundry project in the AI account."""
+    content_filter: str = ""
+    """The content filter that deployments of models are to name."""
+    clusters: dict[str, ClusterRef] = {}
+    """Every cluster by its name; empty where an earlier version made the stack."""
+    low_priority_cluster: str = ""
+    """The first low-priority one."""
+    endpoint_logs: str = ""
+    """Resource id of the Log Analytics workspace of a stack with monitoring, else empty."""
+    alert_group: str = ""
+    """Resource id of the action group that alerts write to; empty where nobody gets mails."""
 
 
 class JobRef(Ref):

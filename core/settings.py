@@ -19,7 +19,7 @@ from pydantic import (
 
 from core.catalog import vm_size
 from core.errors import SettingsError
-from core.features import ClusterPlan, Features
+from core.features import IMAGE_BUILDER, ClusterPlan, Features, image_builder, repeated
 
 NAMESPACE = "tunestack"
 """Pulumi's project name: config keys are `tunestack:location` and so on."""
@@ -41,7 +41,8 @@ TOGETHER = (
     ("vmSize", "compute"),
     ("adoptWorkspace", "adoptGroup"),
     ("budget", "alertEmails", "monitoring"),
-    ("allowedIps", "hardened"),
+    ("allowedIps", "hardened", "privateNetwork"),
+    ("clusters", "lowPriority", "vmSize"),
 )
 """Settings, by config key, of which one is right or wrong by the other."""
 
@@ -213,7 +214,7 @@ class Settings(Features):
             found.append(f"vmSize: {known.name} has no GPU; set compute to cpu")
         if known and self.compute == "cpu" and known.gpus:
             found.append(f"vmSize: {known.name} has a GPU; set compute to gpu")
-        found += self._not_for_adopted()
+        found += [*repeated(self.cluster_plans), *self._not_for_adopted()]
         if found:
             raise ValueError("\n".join(found))
         return self
@@ -226,10 +227,20 @@ class Settings(Features):
 
     @property
     def cluster_plans(self) -> tuple[ClusterPlan, ...]:
-        """Every cluster of the stack: the main one first, its low-priority twin, further ones."""
+        """Every cluster of the stack: the main one first, its low-priority twin, further ones.
+
+        The last one may be there to build images: in a private network nothing else can.
+        """
         main = ClusterPlan(self.cluster_vm_size, self.max_nodes)
         twin = ClusterPlan(self.cluster_vm_size, self.max_nodes, "LowPriority")
-        return (main, *((twin,) if self.low_priority else ()), *self.further_clusters)
+        asked = (main, *((twin,) if self.low_priority else ()), *self.further_clusters)
+        lacks = self.private_network and image_builder(asked, self.compute) is None
+        return (*asked, IMAGE_BUILDER) if lacks else asked
+
+    @property
+    def image_builder(self) -> ClusterPlan | None:
+        """The cluster that builds images; None where Azure's own machines do."""
+        return image_builder(self.cluster_plans, self.compute) if self.private_network else None
 
     @property
     def cluster_vm_size(self) -> str:

@@ -17,6 +17,7 @@ from core.cloud import Cloud
 from core.environments import ensure_environment
 from core.errors import CloudError, UserError
 from core.refs import EndpointRef, ModelRef, StackOutputs
+from deploy.alerts import unwatch, watch
 from deploy.deployment import Deployments, Plan, state_name
 from deploy.environment import (
     SERVING,
@@ -55,9 +56,14 @@ class EndpointState:
 
 def endpoint_name(outputs: StackOutputs) -> str:
     """Name the stack's endpoint: 3 to 32 letters, digits and hyphens, unique in the region."""
-    scope = f"{outputs.subscription_id}/{outputs.resource_group}/{outputs.workspace}".lower()
+    return endpoint_name_in(outputs.subscription_id, outputs.resource_group, outputs.workspace)
+
+
+def endpoint_name_in(subscription: str, group: str, workspace: str) -> str:
+    """Name the endpoint of the stack that works in a workspace, which need not be there yet."""
+    scope = f"{subscription}/{group}/{workspace}".lower()
     unique = hashlib.sha256(scope.encode()).hexdigest()[:8]
-    slug = re.sub(r"[^a-z0-9]+", "-", outputs.workspace.lower()).strip("-")
+    slug = re.sub(r"[^a-z0-9]+", "-", workspace.lower()).strip("-")
     start = slug if slug[:1].isalpha() else f"ep-{slug}"
     return f"{start[:23].rstrip('-')}-{unique}"
 
@@ -107,6 +113,7 @@ def deploy(
     client = cloud.workspace(outputs)
     _require_model(client, model)
     name = ensure_endpoint(cloud, outputs, progress)
+    watch(cloud.arm, outputs, name, progress)
     deployments = Deployments(client, name, progress)
     environment = build_environment(vm_size, program)
     with tempfile.TemporaryDirectory() as work:
@@ -146,6 +153,7 @@ def undeploy(cloud: Cloud, outputs: StackOutputs) -> bool:
     with operation("delete the endpoint"), quietly():
         try:
             client.online_endpoints.get(endpoint_name(outputs))
+            unwatch(cloud.arm, outputs, endpoint_name(outputs))
             client.online_endpoints.begin_delete(endpoint_name(outputs)).result()
         except ResourceNotFoundError:
             return False

@@ -1,12 +1,17 @@
 """What a VM size means for serving: what it costs, and where it is small, with the numbers."""
 
 import math
+import re
 
 from core.catalog import VmSize, vm_size
 from core.errors import SettingsError
+from core.price_list import HOURS_A_MONTH, Quote
 
 RESERVE = 1.2
 """Azure keeps a fifth more than the instances of most sizes, for upgrades, and rounds up."""
+EXEMPT = re.compile(r"Standard_(NC\d+ad\w*|ND\d+\w*)_(A100_v4|H100_v5)", re.IGNORECASE)
+"""Sizes without that reserve, among those that the catalog does not know."""
+
 WEIGHTS_GB = 8
 """A model of 3.8 billion parameters in bfloat16, held by the scoring program."""
 READ_PER_SECOND = 22
@@ -30,15 +35,14 @@ def require_current(name: str) -> None:
         )
 
 
-def price(name: str) -> str:
-    """Say what one instance costs."""
-    size = vm_size(name)
-    if size is None or size.price_per_hour is None:
+def price(name: str, quote: Quote | None) -> str:
+    """Say what one instance costs by a quote of today; None where there is none."""
+    if quote is None:
         return f"{name}: the price is not known here; https://prices.azure.com has it."
-    month = size.price_per_hour * 730
+    month = quote.per_hour * HOURS_A_MONTH
     return (
-        f"{name}: ${size.price_per_hour:.3f} an hour, ${month:,.0f} a month of 730 h, from now"
-        f" until the endpoint is deleted ({size.source})."
+        f"{name}: ${quote.per_hour:.3f} an hour, ${month:,.0f} a month of {HOURS_A_MONTH} h, from"
+        f" now until the endpoint is deleted ({quote.source})."
     )
 
 
@@ -50,10 +54,22 @@ def warnings(name: str) -> list[str]:
     return [*_quota(size), *_memory(size), *_speed(size)]
 
 
+def quota_instances(name: str, instances: int) -> int:
+    """Say for how many instances Azure wants quota, so that it can upgrade them while they answer.
+
+    Sizes with A100 or H100 take no more than they are (learn.microsoft.com,
+    reference-managed-online-endpoints-vm-sku-list); all others a fifth, rounded up to whole ones.
+    """
+    size = vm_size(name)
+    is_exempt = size.is_reservation_exempt if size else bool(EXEMPT.fullmatch(name))
+    # 1.2 is no binary fraction: 1.2 times 5 is 6 and not one more.
+    return instances if is_exempt else math.ceil(round(RESERVE * instances, 6))
+
+
 def _quota(size: VmSize) -> list[str]:
     if size.is_reservation_exempt:
         return []
-    cores = math.ceil(RESERVE) * size.vcpus
+    cores = quota_instances(size.name, 1) * size.vcpus
     return [
         f"It takes quota for {cores} cores, not {size.vcpus}: Azure reserves 20 % more instances"
         " for upgrades of this size and rounds up."

@@ -12,6 +12,9 @@ from infra.arm_types import TYPES, ArmType
 
 Body = dict[str, Any]
 
+NESTED = {"iPAddressOrRange": "value"}
+"""SDK name → ARM name of what stands further inside a body."""
+
 
 @dataclass(frozen=True)
 class Request:
@@ -61,7 +64,11 @@ def _to_wire(name: str, value: Any) -> Any:
     if name == "userAssignedIdentities" and isinstance(value, list):
         return {identity: {} for identity in value}
     if isinstance(value, Mapping):
-        return {key: _to_wire(key, inner) for key, inner in value.items() if inner is not None}
+        return {
+            NESTED.get(key, key): _to_wire(key, inner)
+            for key, inner in value.items()
+            if inner is not None
+        }
     if isinstance(value, list):
         return [_to_wire("", inner) for inner in value]
     if isinstance(value, float) and value.is_integer():

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 _GROUP = "/subscriptions/{subscriptionId}/resourceGroups/{resourceGroupName}"
 _ACCOUNT = _GROUP + "/providers/Microsoft.Storage/storageAccounts/{accountName}"
 _ML = _GROUP + "/providers/Microsoft.MachineLearningServices/workspaces/{workspaceName}"
+_AI = _GROUP + "/providers/Microsoft.CognitiveServices/accounts/{accountName}"
 
 RESOURCES_API = "2021-04-01"
 """The API version of listing resources."""
@@ -135,12 +136,44 @@ _TYPES = (
         frozenset(),
     ),
     ArmType(
+        "azure-native:cognitiveservices:Account",
+        "Microsoft.CognitiveServices/accounts",
+        "2025-06-01",
+        _AI,
+        "AI account",
+        frozenset({"location", "tags", "kind", "sku", "identity", "properties"}),
+    ),
+    ArmType(
+        "azure-native:cognitiveservices:RaiPolicy",
+        "Microsoft.CognitiveServices/accounts/raiPolicies",
+        "2025-06-01",
+        _AI + "/raiPolicies/{raiPolicyName}",
+        "content filter",
+        frozenset({"tags", "properties"}),
+    ),
+    ArmType(
+        "azure-native:cognitiveservices:Project",
+        "Microsoft.CognitiveServices/accounts/projects",
+        "2025-06-01",
+        _AI + "/projects/{projectName}",
+        "Foundry project",
+        frozenset({"location", "tags", "identity", "properties"}),
+    ),
+    ArmType(
         "azure-native:machinelearningservices:Workspace",
         "Microsoft.MachineLearningServices/workspaces",
         "2025-12-01",
         _ML,
         "workspace",
         frozenset({"location", "tags", "kind", "sku", "identity"}),
+    ),
+    ArmType(
+        "azure-native:machinelearningservices:WorkspaceConnection",
+        "Microsoft.MachineLearningServices/workspaces/connections",
+        "2025-12-01",
+        _ML + "/connections/{connectionName}",
+        "connection",
+        frozenset({"properties"}),
     ),
     ArmType(
         "azure-native:machinelearningservices:Compute",
@@ -150,6 +183,30 @@ _TYPES = (
         "compute cluster",
         frozenset({"location", "tags", "sku", "identity", "properties"}),
         delete_query="?underlyingResourceAction=Delete",
+    ),
+    ArmType(
+        "azure-native:consumption:Budget",
+        "Microsoft.Consumption/budgets",
+        "2024-08-01",
+        "{scope}/providers/Microsoft.Consumption/budgets/{budgetName}",
+        "budget",
+        frozenset({"eTag"}),
+    ),
+    ArmType(
+        "azure-native:monitor:ActionGroup",
+        "Microsoft.Insights/actionGroups",
+        "2024-10-01-preview",
+        _GROUP + "/providers/Microsoft.Insights/actionGroups/{actionGroupName}",
+        "action group",
+        frozenset({"location", "tags", "identity"}),
+    ),
+    ArmType(
+        "azure-native:monitor:DiagnosticSetting",
+        "Microsoft.Insights/diagnosticSettings",
+        "2021-05-01-preview",
+        "{resourceUri}/providers/Microsoft.Insights/diagnosticSettings/{name}",
+        "diagnostic setting",
+        frozenset(),
     ),
 )
 

@@ -1,4 +1,4 @@
-"""The training cluster: nodes only while a job runs."""
+"""The compute clusters: nodes only while a job runs."""
 
 from collections.abc import Sequence
 
@@ -6,16 +6,16 @@ import pulumi
 from pulumi_azure_native import machinelearningservices as ml
 from pulumi_azure_native import managedidentity, resources
 
+from core.features import ClusterPlan
 from infra.adoption import AdoptedWorkspace
 from infra.azure_ml import MlCompute
 from infra.hooks import before_cluster_goes
-from infra.names import cluster_name
 from infra.site import Site
 from infra.workspace import Workspace
 
 
 class Cluster(pulumi.ComponentResource):
-    """An AmlCompute cluster of 0 to `max_nodes` dedicated nodes; nobody can log in to them."""
+    """An AmlCompute cluster of 0 to `max_nodes` nodes; nobody can log in to them."""
 
     def __init__(
         self,
@@ -23,13 +23,14 @@ class Cluster(pulumi.ComponentResource):
         group: resources.ResourceGroup,
         workspace: Workspace | AdoptedWorkspace,
         identity: managedidentity.UserAssignedIdentity,
-        after: Sequence[pulumi.Resource],
+        plan: ClusterPlan,
+        options: pulumi.ResourceOptions,
+        suffix: str = "",
     ) -> None:
-        super().__init__("tunestack:infra:Cluster", "compute")
-        settings = site.settings
+        super().__init__("tunestack:infra:Cluster", f"compute{suffix}")
         self.resource = MlCompute(
-            "cluster",
-            compute_name=cluster_name(settings.compute, settings.cluster_vm_size),
+            f"cluster{suffix}",
+            compute_name=site.cluster_name(plan),
             workspace_name=workspace.name,
             resource_group_name=group.name,
             location=site.location,
@@ -42,30 +43,48 @@ class Cluster(pulumi.ComponentResource):
                 compute_type="AmlCompute",
                 description="Runs training jobs; no node stands while none runs.",
                 disable_local_auth=True,
-                properties=_nodes(site),
+                properties=_nodes(site, plan),
             ),
             tags=site.tags,
-            opts=pulumi.ResourceOptions(
-                parent=self, depends_on=[*after], hooks=before_cluster_goes(site)
-            ),
+            opts=pulumi.ResourceOptions.merge(options, pulumi.ResourceOptions(parent=self)),
         )
         self.name = self.resource.name
         self.register_outputs({})
 
 
-def _nodes(site: Site) -> ml.AmlComputePropertiesArgs:
+def clusters(
+    site: Site,
+    group: resources.ResourceGroup,
+    workspace: Workspace | AdoptedWorkspace,
+    identity: managedidentity.UserAssignedIdentity,
+    after: Sequence[pulumi.Resource],
+) -> list[Cluster]:
+    """Make every cluster that the settings plan; the first one is the main one."""
+    # One hook for all: Pulumi refuses two of a name.
+    options = pulumi.ResourceOptions(depends_on=[*after], hooks=before_cluster_goes(site))
+    main, *others = site.clusters.items()
+    # The main one keeps the name that it has in the states of stacks with one cluster.
+    suffixes = {main[0]: "", **{name: f"-{name}" for name, _ in others}}
+    return [
+        Cluster(site, group, workspace, identity, plan, options, suffixes[name])
+        for name, plan in site.clusters.items()
+    ]
+
+
+def _nodes(site: Site, plan: ClusterPlan) -> ml.AmlComputePropertiesArgs:
+    is_private = site.settings.private_network
     return ml.AmlComputePropertiesArgs(
-        vm_size=site.settings.cluster_vm_size,
-        vm_priority=ml.VmPriority.DEDICATED,
+        vm_size=plan.vm_size,
+        vm_priority=ml.VmPriority(plan.priority),
         os_type=ml.OsType.LINUX,
         scale_settings=ml.ScaleSettingsArgs(
             min_node_count=0,
-            max_node_count=site.settings.max_nodes,
+            max_node_count=plan.max_nodes,
             node_idle_time_before_scale_down=duration(site.settings.idle_seconds),
         ),
         # Without a network of its own a node needs a public address to reach the hub; nothing
         # listens on it.
-        enable_node_public_ip=True,
+        enable_node_public_ip=not is_private,
         remote_login_port_public_access=ml.RemoteLoginPortPublicAccess.DISABLED,
     )
 

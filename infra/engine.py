@@ -175,6 +175,8 @@ def grant_rows(site: Site) -> tuple[GrantRow, ...]:
         "endpoint identity": site.names.endpoint_identity,
         "job identity": site.names.job_identity,
         "workspace identity": site.names.workspace_identity,
+        "hub identity": site.names.hub_identity,
+        "AI account identity": site.names.ai_account,
         "person": "the person who runs `up`",
     }
     return tuple(

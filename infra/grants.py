@@ -13,7 +13,13 @@ from infra.site import Site
 class Grants(pulumi.ComponentResource):
     """The stack's role assignments, given scope by scope as the scopes come to exist."""
 
-    def __init__(self, site: Site, identities: Identities, person: str) -> None:
+    def __init__(
+        self,
+        site: Site,
+        identities: Identities,
+        person: str,
+        ai_account: pulumi.Input[str] | None = None,
+    ) -> None:
         super().__init__("tunestack:infra:Grants", "grants")
         self._site = site
         self._principals: dict[Who, pulumi.Input[str]] = {
@@ -23,6 +29,10 @@ class Grants(pulumi.ComponentResource):
         }
         if identities.workspace:
             self._principals[Who.WORKSPACE] = identities.workspace.principal_id
+        if identities.hub:
+            self._principals[Who.HUB] = identities.hub.principal_id
+        if ai_account is not None:
+            self._principals[Who.AI_ACCOUNT] = ai_account
         self._given: dict[Who, list[pulumi.Resource]] = defaultdict(list)
 
     def give(self, scope: Scope, id: pulumi.Output[str]) -> None:

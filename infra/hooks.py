@@ -42,6 +42,11 @@ def before_workspace_goes(site: Site) -> pulumi.ResourceHookBinding | None:
     return _before_delete("delete-endpoints-and-cancel-jobs", site, in_all)
 
 
+def before_project_goes(site: Site) -> pulumi.ResourceHookBinding | None:
+    """Delete the endpoints and cancel the jobs of the hub's project, which is never adopted."""
+    return _before_delete("delete-endpoints-and-jobs-of-the-project", site, lambda found, _: found)
+
+
 def _before_delete(
     name: str, site: Site, choose: Callable[[Workloads, str], Workloads]
 ) -> pulumi.ResourceHookBinding | None:

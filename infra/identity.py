@@ -1,4 +1,4 @@
-"""The stack's three managed identities. What each may do is in `roles`."""
+"""The stack's own managed identities. What each may do is in `roles`."""
 
 import pulumi
 from pulumi_azure_native import managedidentity, resources
@@ -7,7 +7,7 @@ from infra.site import Site
 
 
 class Identities(pulumi.ComponentResource):
-    """One user-assigned identity each for endpoints, jobs and the workspace that we make.
+    """One user-assigned identity each for endpoints, jobs, and the workspace and hub that we make.
 
     User-assigned, so that Azure grants nothing behind our back and a rebuilt workspace keeps
     its grants.
@@ -19,6 +19,7 @@ class Identities(pulumi.ComponentResource):
         self.endpoint = self._identity("endpoint", site.names.endpoint_identity)
         self.job = self._identity("job", site.names.job_identity)
         self.workspace = self._for_workspace()
+        self.hub = self._identity("hub", site.names.hub_identity) if site.settings.hub else None
         self.register_outputs({})
 
     def _for_workspace(self) -> managedidentity.UserAssignedIdentity | None:

@@ -27,6 +27,14 @@ class Names:
     endpoint_identity: str
     job_identity: str
     workspace_identity: str
+    hub: str
+    hub_project: str
+    hub_identity: str
+    ai_account: str
+    """Also its subdomain, which all of Azure shares."""
+    ai_project: str
+    budget: str
+    action_group: str
 
 
 def names(subscription: str, stack: str, generation: int = 1) -> Names:
@@ -46,18 +54,27 @@ def names(subscription: str, stack: str, generation: int = 1) -> Names:
         endpoint_identity=f"id-{_slug(own, 60)}-endpoint",
         job_identity=f"id-{_slug(own, 60)}-job",
         workspace_identity=f"id-{_slug(own, 60)}-workspace",
+        hub=f"hub-{_slug(own, 24)}{later}",
+        hub_project=f"prj-{_slug(own, 24)}{later}",
+        hub_identity=f"id-{_slug(own, 60)}-hub",
+        ai_account=f"ai-{short}-{unique[:10]}",
+        ai_project=f"prj-{_slug(own, 40)}",
+        budget=f"budget-{_slug(own, 40)}",
+        action_group=f"ag-tunestack-{_slug(own, 40)}",
     )
 
 
-def cluster_name(compute: str, vm_size: str) -> str:
-    """Name the cluster after its VM size, as a cluster cannot change its size.
+def cluster_name(compute: str, vm_size: str, *, is_low_priority: bool = False) -> str:
+    """Name a cluster after its VM size and priority, as a cluster can change neither.
 
     At most 24 letters, digits and single hyphens, and Azure refuses a last part of digits alone.
     """
     size = re.sub(r"[^a-z0-9]+", "-", vm_size.removeprefix("Standard_").lower()).strip("-")
-    name = f"{compute}-{size}"
+    last = "-low" if is_low_priority else ""
+    name = f"{compute}-{size}{last}"
     if len(name) > 24:
-        name = f"{compute}-{size[:13].rstrip('-')}-{_digest(vm_size)[:6]}"
+        head = size[: 13 - len(last)].rstrip("-")
+        name = f"{compute}-{head}{last}-{_digest(vm_size)[:6]}"
     return f"{name[:23]}x" if re.search(r"-\d+$", name) else name
 
 

@@ -1,143 +1,61 @@
-"""Draws the stack from the program: `python -m infra.picture` writes docs/stack.svg.
+"""Draws a stack: `plan --svg` any, and `python -m infra.picture` the default one, docs/stack.svg.
 
-What is in it comes from the resources that the program declares and the grants that it lists;
-only where the cards stand is decided here.
+What is in it comes from the resources that the program declares and the grants that it lists
+(cards.py); only where the cards stand is decided here.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-from core.cloud import Person
 from core.home import PROJECT
 from core.settings import Settings
-from infra.arm import Request
-from infra.in_process.preview import NOBODY, look
-from infra.in_process.record import Record
-from infra.roles import GRANTS, Scope, Who
-from infra.site import PULUMI, Site
+from infra.cards import COLOURS, GREY, Card, Stack, short, stack_cards
+from infra.roles import Who
 
 FILE = PROJECT / "docs" / "stack.svg"
 STACK = "dev"
 
-COLOURS = {
-    Who.ENDPOINT: "#0f6cbd",
-    Who.JOB: "#c2560c",
-    Who.WORKSPACE: "#5c2e91",
-    Who.PERSON: "#107c41",
-}
-SCOPES = {scope.value.lower(): scope for scope in Scope}
-IDENTITIES = {"endpoint": Who.ENDPOINT, "job": Who.JOB, "workspace": Who.WORKSPACE}
-KEEPS = ("storage account", "container registry", "key vault")
-WORKS = ("workspace", "compute cluster", "Application Insights", "Log Analytics workspace")
-
 CARD, GAP, LEFT, TOP = 310, 24, 24, 104
 LINE, PADDING = 18, 14
-GREY = "#605e5c"
+COLUMNS = 3
 
 
-@dataclass(frozen=True)
-class Card:
-    """A box: a heading, a name below it, and lines that each may carry a colour."""
-
-    heading: str
-    name: str
-    lines: tuple[tuple[str, str], ...] = ()
-    colour: str = GREY
-
-    @property
-    def height(self) -> int:
-        """How tall it is drawn."""
-        return PADDING + LINE * (2 + len(self.lines)) + PADDING
-
-
-def draw() -> str:
-    """Give the picture as SVG, the same for the same program."""
-    declared = _declared()
-    group = next(item for item in declared if item.kind.title == "resource group")
-    columns = (
-        [*_identities(declared), _person()],
-        _cards(declared, KEEPS),
-        _cards(declared, WORKS),
-    )
-    height = TOP + max(sum(card.height + GAP for card in column) for column in columns) + GAP
-    width = 2 * LEFT + 3 * CARD + 4 * GAP
-    body = [_frame(group, width, height), *_legend()]
+def draw(settings: Settings | None = None, stack: str = STACK) -> str:
+    """Give the picture as SVG, the same for the same settings; of the default ones without any."""
+    shown = stack_cards(settings or Settings(), stack)
+    columns = _columns(shown)
+    height = TOP + max(map(_tall, columns)) + GAP
+    width = 2 * LEFT + COLUMNS * CARD + (COLUMNS + 1) * GAP
+    body = [_frame(shown, width, height), *_legend(shown)]
     for index, column in enumerate(columns):
         body += _column(LEFT + GAP + index * (CARD + GAP), column)
     return "\n".join((_head(width, height), *body, "</svg>", ""))
 
 
-def _declared() -> list[Request]:
-    """Run the program and give what it would send."""
-    site = Site(Settings(), NOBODY, STACK)
-    nobody = Person(NOBODY, NOBODY, "nobody", is_person=True)
-    return list(look(site, None, nobody, Record.of(STACK), PULUMI).met.values())
-
-
-def write(file: Path = FILE) -> Path:
+def write(file: Path = FILE, settings: Settings | None = None, stack: str = STACK) -> Path:
     """Write the picture."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(draw(), encoding="utf-8")
+    file.write_text(draw(settings, stack), encoding="utf-8")
     return file
 
 
-def _person() -> Card:
-    return Card(Who.PERSON, "runs tunestack; not in the group", (), COLOURS[Who.PERSON])
+def _columns(shown: Stack) -> Sequence[list[Card]]:
+    """Put identities left, stores in the middle and the rest right, then where there is room."""
+    columns = [list(shown.identities), list(shown.stores), list[Card]()]
+    right = columns[-1]
+    for card in shown.others:
+        has_room = _tall(right) <= max(_tall(column) for column in columns[:-1])
+        (right if has_room else min(columns, key=_tall)).append(card)
+    return columns
 
 
-def _identities(declared: Sequence[Request]) -> Iterable[Card]:
-    for item in sorted(declared, key=lambda item: item.name):
-        if item.kind.title == "managed identity":
-            who = IDENTITIES[item.name.rsplit("-", 1)[-1]]
-            yield Card(who, item.name, (), COLOURS[who])
+def _tall(column: Iterable[Card]) -> int:
+    return sum(_height(card) + GAP for card in column)
 
 
-def _cards(declared: Sequence[Request], titles: Sequence[str]) -> list[Card]:
-    shown = [item for item in declared if item.kind.title in titles]
-    shown.sort(key=lambda item: titles.index(item.kind.title))
-    return [
-        Card(
-            item.kind.title,
-            item.name.rsplit("/", 1)[-1],
-            (*_inside(item, declared), *_acts_as(item), *_may(item.kind.title)),
-        )
-        for item in shown
-    ]
-
-
-def _inside(item: Request, declared: Sequence[Request]) -> Iterable[tuple[str, str]]:
-    """List the containers of an account, the nodes of a cluster."""
-    if item.kind.title == "storage account":
-        names = sorted(
-            other.name.rsplit("/", 1)[-1]
-            for other in declared
-            if other.kind.title == "blob container"
-        )
-        yield f"containers: {', '.join(names)}", GREY
-    if item.kind.title == "compute cluster":
-        nodes = item.body["properties"]["properties"]
-        scale = nodes["scaleSettings"]
-        count = f"{scale['minNodeCount']} to {scale['maxNodeCount']}"
-        yield f"{count} × {nodes['vmSize']}", GREY
-
-
-def _acts_as(item: Request) -> Iterable[tuple[str, str]]:
-    """Say which identity a resource acts as."""
-    for id in (item.body.get("identity") or {}).get("userAssignedIdentities") or ():
-        who = IDENTITIES[id.rsplit("-", 1)[-1]]
-        yield f"acts as the {who}", COLOURS[who]
-
-
-def _may(title: str) -> tuple[tuple[str, str], ...]:
-    """List who may do what on a resource."""
-    scope = SCOPES.get(title.lower())
-    return tuple(
-        (f"{grant.who.removesuffix(' identity')}: {grant.role.title}", COLOURS[grant.who])
-        for grant in GRANTS
-        if grant.scope is scope
-    )
+def _height(card: Card) -> int:
+    return PADDING + LINE * (2 + len(card.lines)) + PADDING
 
 
 def _head(width: int, height: int) -> str:
@@ -150,35 +68,38 @@ def _head(width: int, height: int) -> str:
     )
 
 
-def _frame(group: Request, width: int, height: int) -> str:
+def _frame(shown: Stack, width: int, height: int) -> str:
     box = f'x="{LEFT / 2:.0f}" y="12" width="{width - LEFT}" height="{height - 24}"'
+    kind = "adopted resource group" if shown.is_adopted else "resource group"
     return (
         f'<rect {box} rx="10" fill="#faf9f8" stroke="#8a8886" stroke-dasharray="6 4"/>\n'
-        + _text(LEFT + GAP, 40, f"{group.kind.title} {group.name}", weight=600)
+        + _text(LEFT + GAP, 40, f"{kind} {shown.group}", weight=600)
     )
 
 
-def _legend() -> list[str]:
-    whole = "; ".join(text for text, _ in _may("resource group"))
-    return [
-        _text(LEFT + GAP, 62, "in colour: who may do what on a resource", fill=GREY),
-        _text(LEFT + GAP, 82, f"on the whole group: {whole}", fill=COLOURS[Who.ENDPOINT]),
-    ]
+def _legend(shown: Stack) -> list[str]:
+    lines = [_text(LEFT + GAP, 62, "in colour: who may do what on a resource", fill=GREY)]
+    if shown.on_the_group:
+        whole = "; ".join(f"{short(grant.who)}: {grant.role.title}" for grant in shown.on_the_group)
+        colour = COLOURS[Who.ENDPOINT]
+        lines.append(_text(LEFT + GAP, 82, f"on the whole group: {whole}", fill=colour))
+    return lines
 
 
 def _column(x: int, cards: Iterable[Card]) -> list[str]:
     drawn, y = [], TOP
     for card in cards:
         drawn.append(_card(x, y, card))
-        y += card.height + GAP
+        y += _height(card) + GAP
     return drawn
 
 
 def _card(x: int, y: int, card: Card) -> str:
-    box = f'x="{x}" y="{y}" width="{CARD}" height="{card.height}"'
+    height = _height(card)
+    box = f'x="{x}" y="{y}" width="{CARD}" height="{height}"'
     parts = [
         f'<rect {box} rx="6" fill="#ffffff" stroke="{card.colour}"/>',
-        f'<rect x="{x}" y="{y}" width="5" height="{card.height}" fill="{card.colour}"/>',
+        f'<rect x="{x}" y="{y}" width="5" height="{height}" fill="{card.colour}"/>',
         _text(x + PADDING + 4, y + PADDING + 12, card.heading, weight=600),
         _text(x + PADDING + 4, y + PADDING + 12 + LINE, card.name, fill=GREY),
     ]

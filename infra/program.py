@@ -8,9 +8,14 @@ from pulumi_azure_native import authorization, resources
 
 from core.settings import Settings
 from infra.adoption import AdoptedWorkspace, adopted_group
-from infra.compute import Cluster
+from infra.budget import Budget
+from infra.compute import clusters
+from infra.foundry import AiAccount, Foundry
 from infra.grants import Grants
+from infra.hooks import before_project_goes
+from infra.hub import Hub
 from infra.identity import Identities
+from infra.monitoring import Monitoring
 from infra.roles import Scope, Who
 from infra.site import ENGINE_TAG, PULUMI, Site
 from infra.stores import Linked, Stores
@@ -24,26 +29,44 @@ def declare(settings: Settings, *, engine: str = PULUMI) -> Mapping[str, Any]:
 
     group = adopted_group(site) if settings.adopt_group else _own_group(site, engine)
     identities = Identities(site, group)
-    grants = Grants(site, identities, person=caller.object_id)
+    account = AiAccount(site, group) if settings.hub or settings.foundry else None
+    principal = account.principal if account else None
+    grants = Grants(site, identities, person=caller.object_id, ai_account=principal)
     grants.give(Scope.GROUP, group.id)
+    if account:
+        grants.give(Scope.AI_ACCOUNT, account.id)
 
+    if settings.budget:
+        Budget(site, group)
+
+    monitoring: Monitoring | None = None
     workspace: Workspace | AdoptedWorkspace
     if identities.workspace is None:
         workspace = AdoptedWorkspace(site, group)
         _grant_stores(grants, workspace.linked)
     else:
-        linked = Stores(site, group, caller.tenant_id).linked
+        stores = Stores(site, group, caller.tenant_id)
+        linked = stores.linked
         _grant_stores(grants, linked)
         after = grants.of(Who.WORKSPACE)
         workspace = Workspace(site, group, linked, identities.workspace, after)
+        if settings.monitoring:
+            monitoring = Monitoring(site, group, workspace.id, stores.logs.id)
     grants.give(Scope.WORKSPACE, workspace.id)
-    cluster = Cluster(
+    main, *_ = clusters(
         site,
         group,
         workspace,
         identities.job,
         after=[*grants.of(Who.JOB), *grants.of(Who.WORKSPACE)],
     )
+    hub = foundry = None
+    # Registered in any case: the `up` that switches the hub off runs it before the project goes.
+    hook = before_project_goes(site)
+    if account and identities.hub:
+        hub = Hub(site, group, workspace.linked, identities.hub, account, grants, hook)
+    if account and settings.foundry:
+        foundry = Foundry(site, group, account, grants)
 
     return {
         "subscription_id": site.subscription,
@@ -53,10 +76,41 @@ def declare(settings: Settings, *, engine: str = PULUMI) -> Mapping[str, Any]:
         "storage_account": workspace.linked.storage.apply(_last),
         "container_registry": workspace.linked.registry.apply(_last),
         "key_vault": workspace.linked.vault.apply(_last),
-        "cluster": cluster.name,
+        "cluster": main.name,
+        **_clusters(site),
         "endpoint_identity": identities.endpoint.id,
         "job_identity": identities.job.id,
         "workspace_identity": identities.workspace.id if identities.workspace else "",
+        **_ai(account, hub, foundry),
+        "endpoint_logs": monitoring.logs if monitoring else "",
+        "alert_group": monitoring.alert_group if monitoring else "",
+    }
+
+
+def _clusters(site: Site) -> dict[str, Any]:
+    """Describe the clusters, so that `train --cluster` knows them without asking Azure."""
+    low = [name for name, plan in site.clusters.items() if plan.priority == "LowPriority"]
+    described = {
+        name: {
+            "vm_size": plan.vm_size,
+            "max_nodes": plan.max_nodes,
+            "is_low_priority": name in low,
+        }
+        for name, plan in site.clusters.items()
+    }
+    return {"clusters": described, "low_priority_cluster": next(iter(low), "")}
+
+
+def _ai(account: AiAccount | None, hub: Hub | None, foundry: Foundry | None) -> dict[str, Any]:
+    """Name what the features `hub` and `foundry` made."""
+    return {
+        "hub": hub.hub.name if hub else "",
+        "project": hub.project.name if hub else "",
+        "ai_connection": hub.connection.name if hub else "",
+        "ai_account": account.name if account else "",
+        "ai_endpoint": account.endpoint if account else "",
+        "ai_project": foundry.project.name if foundry else "",
+        "content_filter": foundry.filter.name if foundry else "",
     }
 
 

@@ -15,9 +15,26 @@ class Role(Enum):
     CONTRIBUTOR = ("Contributor", "b24988ac-6180-42a0-ab88-20f7382dd24c")
     BLOB_READER = ("Storage Blob Data Reader", "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1")
     BLOB_CONTRIBUTOR = ("Storage Blob Data Contributor", "ba92f5b4-2d11-453d-a403-e96b0029c9fe")
+    ACR_PUSH = ("AcrPush", "8311e382-0749-4cb8-b61a-304f252e45ec")
     ACR_PULL = ("AcrPull", "7f951dda-4ed3-4680-a7ca-43fe172d538d")
     VAULT_ADMINISTRATOR = ("Key Vault Administrator", "00482a5a-887f-4fb3-b363-3b7fe8e74483")
+    NETWORK_APPROVER = (
+        "Azure AI Enterprise Network Connection Approver",
+        "b556d68e-0be0-4f35-a333-ad7ee1ce17ea",
+    )
     DATA_SCIENTIST = ("AzureML Data Scientist", "f6c7c914-8db3-469d-8ca1-694a8f32e121")
+    BLOB_OWNER = ("Storage Blob Data Owner", "b7e6dc6d-f1e8-4753-8033-0f276bb0955b")
+    AI_DEVELOPER = ("Azure AI Developer", "64702f94-c441-49e6-a78b-ef80e0188fee")
+    COGNITIVE_CONTRIBUTOR = (
+        "Cognitive Services Contributor",
+        "25fbc0a9-bd7c-42a3-aa1a-3b75d497ee68",
+    )
+    OPENAI_CONTRIBUTOR = (
+        "Cognitive Services OpenAI Contributor",
+        "a001fd3d-188f-4b5d-821b-7da978bf7442",
+    )
+    FOUNDRY_USER = ("Foundry User", "53ca6127-db72-4b80-b1b0-d745d6d5456d")
+    """Azure AI User until May 2026; tenants may show either name."""
 
     @property
     def title(self) -> str:
@@ -43,6 +60,8 @@ class Who(StrEnum):
     ENDPOINT = "endpoint identity"
     JOB = "job identity"
     WORKSPACE = "workspace identity"
+    HUB = "hub identity"
+    AI_ACCOUNT = "AI account identity"
     PERSON = "person"
 
 
@@ -55,6 +74,10 @@ class Scope(StrEnum):
     REGISTRY = "container registry"
     INSIGHTS = "Application Insights"
     WORKSPACE = "workspace"
+    HUB = "hub"
+    HUB_PROJECT = "hub project"
+    AI_ACCOUNT = "AI account"
+    AI_PROJECT = "Foundry project"
 
 
 @dataclass(frozen=True)
@@ -69,11 +92,29 @@ class Grant:
     """The setting that asks for it (`Features`); empty where every stack has it."""
 
     @property
+    def needed_by(self) -> str:
+        """The operation that fails without it, as a person would name it."""
+        return OF_FEATURES.get(self.feature) or NEEDED_BY.get(self.who, "`tunestack up`")
+
+    @property
     def name(self) -> str:
         """The grant's name inside the program, e.g. `job-acrpull-container-registry`."""
         words = f"{self.who.removesuffix(' identity')} {self.role.title} {self.scope}"
         return words.lower().replace(" ", "-")
 
+
+NEEDED_BY = {
+    Who.ENDPOINT: "`tunestack deploy`",
+    Who.JOB: "`tunestack train`",
+    Who.PERSON: "`tunestack train`",
+}
+"""Which operation fails first without a grant; without the workspace's own, `up` does."""
+
+OF_FEATURES = {
+    "hub": "the hub, its project and serverless tuning",
+    "foundry": "tuning OpenAI models",
+}
+"""What fails first without a grant that a feature adds."""
 
 GRANTS = (
     Grant(
@@ -142,6 +183,112 @@ GRANTS = (
     ),
 )
 
+AI_GRANTS = (
+    Grant(
+        Who.HUB,
+        Role.CONTRIBUTOR,
+        Scope.STORAGE,
+        "hub and project keep their datastores' containers there",
+        "hub",
+    ),
+    Grant(
+        Who.HUB,
+        Role.BLOB_CONTRIBUTOR,
+        Scope.STORAGE,
+        "reads training files and writes tuned models without account keys",
+        "hub",
+    ),
+    Grant(Who.HUB, Role.CONTRIBUTOR, Scope.VAULT, "ties the vault to the hub", "hub"),
+    Grant(
+        Who.HUB,
+        Role.VAULT_ADMINISTRATOR,
+        Scope.VAULT,
+        "keeps the keys of serverless endpoints as secrets",
+        "hub",
+    ),
+    Grant(Who.HUB, Role.CONTRIBUTOR, Scope.REGISTRY, "ties the registry to the hub", "hub"),
+    Grant(
+        Who.HUB, Role.CONTRIBUTOR, Scope.INSIGHTS, "sends the endpoints' logs and metrics", "hub"
+    ),
+    Grant(
+        Who.HUB,
+        Role.COGNITIVE_CONTRIBUTOR,
+        Scope.AI_ACCOUNT,
+        "Azure makes no hub for an identity of ours without it",
+        "hub",
+    ),
+    Grant(
+        Who.HUB,
+        Role.CONTRIBUTOR,
+        Scope.HUB,
+        "a hub whose identity is ours manages itself through it",
+        "hub",
+    ),
+    Grant(
+        Who.HUB,
+        Role.CONTRIBUTOR,
+        Scope.HUB_PROJECT,
+        "a project whose identity is ours manages itself through it",
+        "hub",
+    ),
+    Grant(
+        Who.PERSON,
+        Role.AI_DEVELOPER,
+        Scope.HUB,
+        "uses the hub's connections and joins projects to it",
+        "hub",
+    ),
+    Grant(
+        Who.PERSON,
+        Role.AI_DEVELOPER,
+        Scope.HUB_PROJECT,
+        "tunes open models and deploys them as serverless endpoints",
+        "hub",
+    ),
+    Grant(
+        Who.AI_ACCOUNT,
+        Role.BLOB_OWNER,
+        Scope.STORAGE,
+        "reads training files that the hub's portal keeps in the storage account",
+        "hub",
+    ),
+    Grant(
+        Who.PERSON,
+        Role.OPENAI_CONTRIBUTOR,
+        Scope.AI_ACCOUNT,
+        "uploads files, tunes OpenAI models and deploys them; the account has no keys",
+        "foundry",
+    ),
+    Grant(
+        Who.PERSON,
+        Role.FOUNDRY_USER,
+        Scope.AI_PROJECT,
+        "works through the project's own endpoint, too",
+        "foundry",
+    ),
+)
+"""What the features `hub` and `foundry` add."""
+
+_APPROVES = "approves the managed network's private endpoint to it"
+NETWORK_GRANTS = (
+    *(
+        Grant(Who.WORKSPACE, Role.NETWORK_APPROVER, scope, _APPROVES, "private_network")
+        for scope in (Scope.STORAGE, Scope.VAULT, Scope.REGISTRY)
+    ),
+    Grant(
+        Who.JOB,
+        Role.ACR_PUSH,
+        Scope.REGISTRY,
+        "pushes the images that a cluster builds, as Azure's own machines cannot reach it",
+        "private_network",
+    ),
+)
+"""What the feature `private_network` adds. Microsoft lists the approvals for a user-assigned
+identity; which identity pushes an image that a cluster built is not said anywhere."""
+
+OWN_SCOPES = (Scope.HUB, Scope.HUB_PROJECT, Scope.AI_ACCOUNT, Scope.AI_PROJECT)
+"""What is never adopted."""
+
 
 def grants(
     *,
@@ -157,10 +304,14 @@ def grants(
     """
     return tuple(
         grant
-        for grant in GRANTS
+        for grant in (*GRANTS, *AI_GRANTS, *NETWORK_GRANTS)
         if (not grant.feature or grant.feature in features)
         and (own_group or grant.scope is not Scope.GROUP)
-        and (own_workspace or grant.who not in (Who.WORKSPACE, Who.PERSON))
+        and (
+            own_workspace
+            or grant.who not in (Who.WORKSPACE, Who.PERSON)
+            or grant.scope in OWN_SCOPES
+        )
     )
 
 

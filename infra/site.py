@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass, replace
 
-from core.features import Features
+from core.catalog import vm_size
+from core.features import ClusterPlan, Features
 from core.settings import Settings
-from infra.names import Names, names, stack_name
+from infra.names import Names, cluster_name, names, stack_name
 from infra.roles import Grant, grants
 
 STACK_TAG = "tunestack-stack"
@@ -37,6 +38,23 @@ class Site:
     def location(self) -> str:
         """The region."""
         return self.settings.location
+
+    @property
+    def clusters(self) -> dict[str, ClusterPlan]:
+        """Every cluster by its name, the main one first."""
+        return {self.cluster_name(plan): plan for plan in self.settings.cluster_plans}
+
+    def cluster_name(self, plan: ClusterPlan) -> str:
+        """Name a cluster after what it is: `gpu-nc24ads-a100-v4-low`."""
+        known, compute = vm_size(plan.vm_size), self.settings.compute
+        kind = ("gpu" if known.gpus else "cpu") if known else compute
+        return cluster_name(kind, plan.vm_size, is_low_priority=plan.priority == "LowPriority")
+
+    @property
+    def image_builder(self) -> str:
+        """The name of the cluster that builds images; empty where Azure's own machines do."""
+        plan = self.settings.image_builder
+        return self.cluster_name(plan) if plan else ""
 
     @property
     def grants(self) -> tuple[Grant, ...]:

@@ -1,10 +1,11 @@
 """What the workspace keeps its things in: storage, vault, registry and logs.
 
 Secure where it costs a person nothing: no shared keys, no public blobs, TLS 1.2, rights by
-role. Private networks are left out: they would shut out the laptop that uploads the data.
+role. From where each may be reached is in `firewalls`.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 from pulumi_azure_native import (
@@ -16,6 +17,7 @@ from pulumi_azure_native import (
     storage,
 )
 
+from infra.firewalls import storage_rules, vault_rules
 from infra.site import Site
 
 CONTAINERS = {
@@ -25,6 +27,9 @@ CONTAINERS = {
 
 SOFT_DELETE_DAYS = 7
 """The shortest that Azure allows: a destroyed stack's vault name is free again after a week."""
+
+NO_EXPORT = containerregistry.ExportPolicyArgs(status="disabled")
+"""Azure takes it only where the registry is closed to all addresses."""
 
 DAILY_LOG_GB = 1.0
 """A runaway log costs at most this much a day; Azure's own default is without end."""
@@ -72,6 +77,7 @@ class Stores(pulumi.ComponentResource):
             enable_https_traffic_only=True,
             is_local_user_enabled=False,
             minimum_tls_version=storage.MinimumTlsVersion.TLS1_2,
+            network_rule_set=storage_rules(self._site),
             encryption=storage.EncryptionArgs(
                 key_source=storage.KeySource.MICROSOFT_STORAGE,
                 require_infrastructure_encryption=True,
@@ -110,6 +116,7 @@ class Stores(pulumi.ComponentResource):
                 enable_soft_delete=True,
                 soft_delete_retention_in_days=SOFT_DELETE_DAYS,
                 public_network_access="Enabled",
+                network_acls=vault_rules(self._site),
                 **protection,
             ),
             tags=self._site.tags,
@@ -118,7 +125,7 @@ class Stores(pulumi.ComponentResource):
 
     @property
     def _purge_protection(self) -> bool:
-        return self._site.settings.purge_protection
+        return self._site.settings.purge_protection or self._site.settings.hardened
 
     def _registry(self) -> containerregistry.Registry:
         return containerregistry.Registry(
@@ -126,12 +133,30 @@ class Stores(pulumi.ComponentResource):
             registry_name=self._site.names.container_registry,
             resource_group_name=self._group.name,
             location=self._site.location,
-            sku=containerregistry.SkuArgs(name=containerregistry.SkuName.BASIC),
             admin_user_enabled=False,
             anonymous_pull_enabled=False,
+            **self._registry_network,
             tags=self._site.tags,
             opts=self._own,
         )
+
+    @property
+    def _registry_network(self) -> dict[str, Any]:
+        """In a private network, shut the registry to all addresses: no laptop needs it.
+
+        That takes Premium, which costs ten times as much as Basic.
+        """
+        skus = containerregistry.SkuName
+        if not self._site.settings.private_network:
+            return {"sku": containerregistry.SkuArgs(name=skus.BASIC)}
+        return {
+            "sku": containerregistry.SkuArgs(name=skus.PREMIUM),
+            "public_network_access": containerregistry.PublicNetworkAccess.DISABLED,
+            "policies": containerregistry.PoliciesArgs(export_policy=NO_EXPORT),
+            "network_rule_bypass_options": (
+                containerregistry.NetworkRuleBypassOptions.AZURE_SERVICES
+            ),
+        }
 
     def _log_analytics(self) -> operationalinsights.Workspace:
         return operationalinsights.Workspace(
@@ -164,6 +189,8 @@ class Stores(pulumi.ComponentResource):
             application_type=applicationinsights.ApplicationType.WEB,
             ingestion_mode=applicationinsights.IngestionMode.LOG_ANALYTICS,
             workspace_resource_id=self.logs.id,
+            # Nothing here is profiled; if ever something is, not into Azure's own storage.
+            force_customer_storage_for_profiler=True,
             tags=self._site.tags,
             opts=self._own,
         )

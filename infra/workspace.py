@@ -8,6 +8,7 @@ from pulumi_azure_native import managedidentity, resources
 
 from infra.azure_ml import MlWorkspace
 from infra.hooks import before_workspace_goes
+from infra.managed_network import managed_network
 from infra.site import Site
 from infra.stores import Linked
 
@@ -15,7 +16,8 @@ from infra.stores import Linked
 class Workspace(pulumi.ComponentResource):
     """An Azure ML workspace that reaches its stores as an identity of ours, without keys.
 
-    It waits for `after`: Azure checks at creation that the identity may use the stores.
+    It waits for `after`: Azure checks at creation that the identity may use the stores. Azure
+    cannot bring clusters that exist into a managed network: a stack has one from its beginning.
     """
 
     def __init__(
@@ -46,6 +48,10 @@ class Workspace(pulumi.ComponentResource):
             primary_user_assigned_identity=identity.id,
             system_datastores_auth_mode=ml.SystemDatastoresAuthMode.IDENTITY,
             public_network_access=ml.PublicNetworkAccessType.ENABLED,
+            managed_network=managed_network(site, linked),
+            # Else the first cluster waits half an hour for the network, and may give up.
+            provision_network_now=True if site.settings.private_network else None,
+            image_build_compute=site.image_builder or None,
             hbi_workspace=False,
             v1_legacy_mode=False,
             tags=site.tags,

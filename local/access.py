@@ -15,6 +15,7 @@ from local.roles import Role, role_of
 from local.state import Document, State
 
 ASSIGNMENTS = "Microsoft.Authorization/roleAssignments"
+DEFINITIONS = "Microsoft.Authorization/roleDefinitions"
 IDENTITIES = "Microsoft.ManagedIdentity/userAssignedIdentities"
 DELAY = "setting:/roleDelay"
 FRESH = "freshGrant"
@@ -48,6 +49,20 @@ def is_allowed(
     for assignment in fresh:
         _count_down(state, assignment)
     return False
+
+
+def effective_roles(state: State, principal: Principal, scope: str) -> list[Role]:
+    """List the roles of `principal` at `scope` or above that are in force.
+
+    A grant that is left out as too fresh has been checked once more.
+    """
+    found = []
+    for assignment, role in _roles_at(state, principal.object_id, scope):
+        if _is_fresh(state, assignment):
+            _count_down(state, assignment)
+        else:
+            found.append(role)
+    return found
 
 
 def require(
@@ -147,12 +162,36 @@ def _fresh(assignment: str) -> str:
     return f"{FRESH}:/{assignment.rpartition('/')[2]}"
 
 
+def find_role(state: State, definition_id: str) -> Role | None:
+    """Find a role by its definition's id: a built-in one, or one that somebody has defined."""
+    built_in = role_of(definition_id)
+    if built_in is not None:
+        return built_in
+    guid = definition_id.rsplit("/", 1)[-1].lower()
+    for _, document in state.find(DEFINITIONS):
+        if document["name"] == guid:
+            return _defined(document)
+    return None
+
+
+def _defined(document: Document) -> Role:
+    """Read a custom role; its entries' permissions are counted as one."""
+    properties = document["properties"]
+
+    def listed(name: str) -> tuple[str, ...]:
+        entries = properties.get("permissions") or []
+        return tuple(pattern for entry in entries for pattern in entry.get(name) or [])
+
+    names = ("actions", "notActions", "dataActions", "notDataActions")
+    return Role(document["name"], properties["roleName"], *map(listed, names))
+
+
 def _roles_at(state: State, object_id: str, scope: str) -> Iterator[tuple[str, Role]]:
     for id, assignment in state.find(ASSIGNMENTS):
         properties = assignment["properties"]
         if properties["principalId"] != object_id or not _covers(properties["scope"], scope):
             continue
-        role = role_of(properties["roleDefinitionId"])
+        role = find_role(state, properties["roleDefinitionId"])
         if role is not None:
             yield id, role
 

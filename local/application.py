@@ -270,7 +270,8 @@ def _refusal_response(refusal: Refusal, host: str) -> Response:
             "error_codes": [int(number) for number in re.findall(r"AADSTS(\d+)", refusal.message)],
         }
     else:
-        body = {"error": {"code": refusal.code, "message": refusal.message}}
+        error: dict[str, Any] = {"code": refusal.code, "message": refusal.message}
+        body = {"error": error | ({"details": refusal.details} if refusal.details else {})}
     return _json(refusal.status, body, refusal.headers)
 
 

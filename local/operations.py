@@ -30,6 +30,9 @@ SIGNED_IN = "(any signed-in caller)"
 class Refusal(Exception):
     """An answer in Azure's error shape: `{"error": {"code": ..., "message": ...}}`."""
 
+    details: tuple[dict[str, str], ...] = ()
+    """Further errors, each with code and message, where ARM's answer has such."""
+
     def __init__(self, status: int, code: str, message: str, **headers: str) -> None:
         super().__init__(f"{status} {code}: {message}")
         self.status = status

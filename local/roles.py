@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 BLOB = "Microsoft.Storage/storageAccounts/blobServices"
 ML = "Microsoft.MachineLearningServices/workspaces"
+AI = "Microsoft.CognitiveServices"
 PROVIDER = "/providers/Microsoft.Authorization/roleDefinitions/"
 
 
@@ -34,6 +35,52 @@ _VAULT_READ = (
     "Microsoft.KeyVault/locations/*/read",
     "Microsoft.KeyVault/vaults/*/read",
     "Microsoft.KeyVault/operations/read",
+)
+
+_APPROVER = (
+    "Microsoft.CognitiveServices/accounts/read",
+    "Microsoft.CognitiveServices/accounts/privateEndpointConnections/read",
+    "Microsoft.CognitiveServices/accounts/privateEndpointConnections/write",
+    "Microsoft.CognitiveServices/accounts/privateLinkResources/read",
+    "Microsoft.ContainerRegistry/registries/privateEndpointConnectionsApproval/action",
+    "Microsoft.ContainerRegistry/registries/privateEndpointConnections/read",
+    "Microsoft.ContainerRegistry/registries/privateEndpointConnections/write",
+    "Microsoft.KeyVault/vaults/privateEndpointConnectionsApproval/action",
+    "Microsoft.KeyVault/vaults/privateEndpointConnections/read",
+    "Microsoft.KeyVault/vaults/privateEndpointConnections/write",
+    "Microsoft.KeyVault/vaults/privateLinkResources/read",
+    "Microsoft.KeyVault/vaults/read",
+    f"{ML}/privateEndpointConnectionsApproval/action",
+    f"{ML}/privateEndpointConnections/read",
+    f"{ML}/privateEndpointConnections/write",
+    f"{ML}/privateLinkResources/read",
+    f"{ML}/read",
+    "Microsoft.Storage/storageAccounts/privateEndpointConnections/read",
+    "Microsoft.Storage/storageAccounts/privateEndpointConnections/write",
+    "Microsoft.Storage/storageAccounts/privateLinkResources/read",
+    "Microsoft.Storage/storageAccounts/read",
+)
+"""Without what the role may do to services that are not played here (Redis, Cosmos DB, SQL)."""
+
+_AI_MANAGE = (
+    "Microsoft.Authorization/*/read",
+    f"{AI}/*",
+    "Microsoft.Features/features/read",
+    "Microsoft.Features/providers/features/read",
+    "Microsoft.Features/providers/features/register/action",
+    "Microsoft.Insights/alertRules/*",
+    "Microsoft.Insights/diagnosticSettings/*",
+    "Microsoft.Insights/logDefinitions/read",
+    "Microsoft.Insights/metricdefinitions/read",
+    "Microsoft.Insights/metrics/read",
+    "Microsoft.ResourceHealth/availabilityStatuses/read",
+    "Microsoft.Resources/deployments/*",
+    "Microsoft.Resources/deployments/operations/read",
+    "Microsoft.Resources/subscriptions/operationresults/read",
+    "Microsoft.Resources/subscriptions/read",
+    "Microsoft.Resources/subscriptions/resourcegroups/deployments/*",
+    "Microsoft.Resources/subscriptions/resourceGroups/read",
+    "Microsoft.Support/*",
 )
 
 _TABLE = (
@@ -146,9 +193,80 @@ _TABLE = (
         ),
     ),
     Role(
+        "b556d68e-0be0-4f35-a333-ad7ee1ce17ea",
+        "Azure AI Enterprise Network Connection Approver",
+        _APPROVER,
+    ),
+    Role(
         "e503ece1-11d0-4e8e-8e2c-7a6c3bf38815",
         "AzureML Compute Operator",
         (f"{ML}/computes/*", f"{ML}/notebooks/vm/*"),
+    ),
+    Role(
+        "64702f94-c441-49e6-a78b-ef80e0188fee",
+        "Azure AI Developer",
+        (
+            f"{ML}/*/read",
+            f"{ML}/*/action",
+            f"{ML}/*/delete",
+            f"{ML}/*/write",
+            "Microsoft.MachineLearningServices/locations/*/read",
+            "Microsoft.Authorization/*/read",
+            "Microsoft.Resources/deployments/*",
+        ),
+        (
+            f"{ML}/delete",
+            f"{ML}/write",
+            f"{ML}/listKeys/action",
+            f"{ML}/hubs/write",
+            f"{ML}/hubs/delete",
+            f"{ML}/featurestores/write",
+            f"{ML}/featurestores/delete",
+        ),
+        (
+            f"{AI}/accounts/OpenAI/*",
+            f"{AI}/accounts/SpeechServices/*",
+            f"{AI}/accounts/ContentSafety/*",
+        ),
+    ),
+    Role("25fbc0a9-bd7c-42a3-aa1a-3b75d497ee68", "Cognitive Services Contributor", _AI_MANAGE),
+    Role(
+        "a001fd3d-188f-4b5d-821b-7da978bf7442",
+        "Cognitive Services OpenAI Contributor",
+        (
+            f"{AI}/*/read",
+            f"{AI}/accounts/deployments/write",
+            f"{AI}/accounts/deployments/delete",
+            f"{AI}/accounts/raiPolicies/read",
+            f"{AI}/accounts/raiPolicies/write",
+            f"{AI}/accounts/raiPolicies/delete",
+            f"{AI}/accounts/commitmentplans/read",
+            f"{AI}/accounts/commitmentplans/write",
+            f"{AI}/accounts/commitmentplans/delete",
+            "Microsoft.Authorization/roleAssignments/read",
+            "Microsoft.Authorization/roleDefinitions/read",
+        ),
+        data_actions=(f"{AI}/accounts/OpenAI/*",),
+    ),
+    Role(
+        "53ca6127-db72-4b80-b1b0-d745d6d5456d",
+        "Foundry User",
+        (
+            f"{AI}/*/read",
+            f"{AI}/accounts/listkeys/action",
+            "Microsoft.Insights/alertRules/read",
+            "Microsoft.Insights/diagnosticSettings/read",
+            "Microsoft.Insights/logDefinitions/read",
+            "Microsoft.Insights/metricdefinitions/read",
+            "Microsoft.Insights/metrics/read",
+            "Microsoft.ResourceHealth/availabilityStatuses/read",
+            "Microsoft.Resources/deployments/*",
+            "Microsoft.Resources/subscriptions/operationresults/read",
+            "Microsoft.Resources/subscriptions/read",
+            "Microsoft.Resources/subscriptions/resourceGroups/read",
+            "Microsoft.Support/*",
+        ),
+        data_actions=(f"{AI}/*",),
     ),
     Role(
         "f1a07417-d97a-45cb-824c-7a7467783830",

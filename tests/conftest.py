@@ -16,6 +16,12 @@ if threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.fixture(autouse=True)
+def no_retail_prices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask nobody for prices: where the tests ask, nothing listens."""
+    monkeypatch.setattr("core.retail_prices.ADDRESS", "http://127.0.0.1:9/api/retail/prices")
+
+
 @pytest.fixture(scope="session")
 def azure_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the session's local Azure."""

@@ -74,6 +74,14 @@ def test_only_infra_imports_pulumi() -> None:
         assert not imports(path) & {"pulumi", "pulumi_azure_native"}, path
 
 
+def test_the_policy_pack_imports_nothing_of_ours_and_its_rules_nothing_of_pulumis() -> None:
+    """So that it can hold a changed program to the promises, in an environment of its own."""
+    for path in sources("policy"):
+        assert not imports(path) & OURS, path
+    for path in sources("policy/promises"):
+        assert imports(path) <= set(sys.stdlib_module_names), path
+
+
 @pytest.mark.parametrize("folder", ["core", "commands", "training", "deploy", "evaluation"])
 def test_heavy_packages_are_imported_inside_the_call_that_needs_them(folder: str) -> None:
     for path in sources(folder):

@@ -22,6 +22,9 @@ from training.environment import JOB_FOLDER, build_environment
 
 EXPERIMENT = "tunestack"
 IDENTITY_API = "2023-01-31"
+ESTIMATE_TAG = "tunestack-estimate-usd"
+"""On a job: what it was expected to cost (infra/standing/run_times.py reads it)."""
+
 OUTPUTS = ("model", "checkpoints", "report")
 NOT_STAGED = shutil.ignore_patterns("__pycache__", "*.pyc", "*.in", ".*")
 
@@ -37,6 +40,10 @@ class Order:
     timeout_hours: float = 24
     code: Path = JOB_FOLDER
     """The job program's folder: train.py, environment.json, requirements.txt."""
+    estimate: float | None = None
+    """USD that the job is expected to cost; kept with it, so that it can be held against it."""
+    cluster: str = ""
+    """The name of the cluster; empty means the stack's main one."""
 
     def name(self) -> str:
         """Make a fresh job name: jobs are events, so a clock and chance may name them."""
@@ -99,6 +106,7 @@ def job_tags(order: Order) -> dict[str, str]:
         "base_revision": recipe.base.revision,
         "data_sha256": order.train.sha256,
         "validation_sha256": order.validation.sha256,
+        ESTIMATE_TAG: "" if order.estimate is None else f"{order.estimate:.4f}",
     }
     return {key: value for key, value in tags.items() if value}
 
@@ -132,7 +140,7 @@ def _command(
         code=str(code),
         command=command_line("base_model" in inputs),
         environment=environment,
-        compute=outputs.cluster,
+        compute=order.cluster or outputs.cluster,
         identity=identity,
         inputs=inputs,
         outputs={name: Output(type="uri_folder", mode="rw_mount") for name in OUTPUTS},

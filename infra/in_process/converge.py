@@ -25,6 +25,7 @@ from infra.arm import Body, Request, outputs, request
 from infra.arm_types import TYPES
 from infra.engine import Change, Difference, Event, Report, Step
 from infra.in_process.differences import differences
+from infra.in_process.ignored import Ignored, Monitor, as_it_stands
 from infra.in_process.record import Kept, Record
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class _Meeting(Mocks):
     def __init__(self, subscription: str, person: "Person", record: Record) -> None:
         self.subscription, self.person, self.record = subscription, person, record
         self.met: dict[str, Request] = {}
+        self.ignored: Ignored = {}
         self.failures: list[Exception] = []
         self._is_stopped = threading.Event()
 
@@ -106,6 +108,11 @@ class _Meeting(Mocks):
         """Give a resource that the stack did not make: it is only read."""
         raise NotImplementedError
 
+    def left_alone(self, name: str, wanted: Request, actual: Body | None) -> Request:
+        """Give the request without what the program does not want changed any more."""
+        ignored = self.ignored.get((wanted.kind.token, name), ())
+        return as_it_stands(wanted, actual, ignored)
+
     def compare(self, wanted: Request, actual: Body | None) -> tuple[Difference, ...]:
         """Say where Azure's answer differs from what is wanted."""
         if actual is None:
@@ -134,6 +141,7 @@ class Make(_Meeting):
     def meet(self, name: str, wanted: Request) -> Body:
         """Read the resource and PUT it where it is not as wanted."""
         actual = self._arm.get(wanted.path, wanted.kind.api_version)
+        wanted = self.left_alone(name, wanted, actual)
         found = self.compare(wanted, actual)
         kept = Kept(wanted.path, wanted.kind.token, name, wanted.body)
         if actual is not None and not found:
@@ -170,6 +178,7 @@ class Look(_Meeting):
     def meet(self, name: str, wanted: Request) -> Body:
         """Read the resource where there is something to read with; note what would change."""
         actual = self._read(wanted)
+        wanted = self.left_alone(name, wanted, actual)
         found = self.compare(wanted, actual)
         if self._reader is None:
             change = Change.UNKNOWN
@@ -240,7 +249,8 @@ def _run(program: Program, meeting: _Meeting, stack: str) -> dict[str, Any]:
     try:
         # Otherwise the tasks of a run that failed would be waited for by the next one.
         SETTINGS.outputs = set()
-        set_mocks(meeting, project=NAMESPACE, stack=stack, preview=False, logger=_silent())
+        monitor = Monitor(meeting, meeting.ignored)
+        set_mocks(meeting, NAMESPACE, stack, preview=False, logger=_silent(), monitor=monitor)
         exports = program()
         loop.run_until_complete(wait_for_rpcs())
         return loop.run_until_complete(_resolved(exports))
@@ -283,6 +293,9 @@ def _foreseen(wanted: Request) -> Body:
     answer = {**wanted.body, "id": wanted.path, "name": wanted.name.rsplit("/", 1)[-1]}
     if wanted.kind.title == "managed identity":
         answer["properties"] = {"principalId": f"{LATER} {answer['name']}", "clientId": LATER}
+    identity = answer.get("identity") or {}
+    if "SystemAssigned" in identity.get("type", ""):
+        answer["identity"] = {**identity, "principalId": f"{LATER} {answer['name']}"}
     return answer
 
 

@@ -132,12 +132,20 @@ class InProcess:
         return there
 
     def _tagged(self) -> list[Kept]:
-        """Find what carries the stack's tag, of the types that the program makes."""
+        """Find what carries the stack's tag, of the types that the program makes.
+
+        A hub's project, which is of the hub's type and goes before it, comes last.
+        """
+        found = sorted(tagged(self._cloud.arm, self._site), key=_is_project)
         return [
             Kept(item["id"], BY_ARM_TYPE[item["type"].lower()].token, item["name"], {})
-            for item in tagged(self._cloud.arm, self._site)
+            for item in found
             if item["type"].lower() in BY_ARM_TYPE
         ]
+
+
+def _is_project(item: Mapping[str, Any]) -> bool:
+    return str(item.get("kind")).lower() == "project"
 
 
 def _name(kept: Kept) -> str:

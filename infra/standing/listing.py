@@ -50,15 +50,31 @@ def tagged(arm: "Arm", site: Site) -> list[dict[str, Any]]:
     return [item for item in found if (item.get("tags") or {}).get(STACK_TAG, stack) == stack]
 
 
-def own_ids(arm: "Arm", site: Site, arm_type: str, named: str) -> list[str]:
+def own_ids(arm: "Arm", site: Site, arm_type: str, *named: str) -> list[str]:
     """Find the stack's resources of a type: by their tag, and by name in a group of its own."""
     found = [item["id"] for item in tagged(arm, site) if item["type"].lower() == arm_type]
     kind = BY_ARM_TYPE[arm_type]
-    id = f"{site.group_id}/providers/{kind.arm_type}/{named}"
-    is_known = id.lower() in {other.lower() for other in found}
-    if not is_known and not site.settings.adopt_group and arm.get(id, kind.api_version):
-        found.append(id)
+    known = {id.lower() for id in found}
+    for name in named if not site.settings.adopt_group else ():
+        id = f"{site.group_id}/providers/{kind.arm_type}/{name}"
+        if id.lower() not in known and arm.get(id, kind.api_version):
+            found.append(id)
     return found
+
+
+def own_workspaces(arm: "Arm", site: Site) -> tuple[str, ...]:
+    """Find the stack's Azure ML workspaces in the order of their deletion.
+
+    A hub's project is a workspace like any other, and goes before its hub.
+    """
+    names = (site.names.hub_project, site.names.workspace, site.names.hub)
+    return tuple(sorted(own_ids(arm, site, WORKSPACES, *names), key=lambda id: _rank(arm, id)))
+
+
+def _rank(arm: "Arm", workspace: str) -> int:
+    kind = BY_ARM_TYPE[WORKSPACES]
+    found = arm.get(workspace, kind.api_version) or {}
+    return {"project": 0, "hub": 2}.get(str(found.get("kind")).lower(), 1)
 
 
 def adopted_ids(site: Site) -> set[str]:

@@ -27,6 +27,8 @@ class Deployment:
     vm_size: str
     instances: int
     state: str
+    created: str = ""
+    """When, as Azure writes it; empty where it does not say."""
 
     @property
     def per_hour(self) -> float | None:
@@ -219,6 +221,7 @@ def _deployment(item: dict[str, Any]) -> Deployment:
         properties.get("instanceType") or "",
         int((item.get("sku") or {}).get("capacity") or 1),
         properties.get("provisioningState", ""),
+        str((item.get("systemData") or {}).get("createdAt") or ""),
     )
 
 

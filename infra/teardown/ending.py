@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from core.errors import CloudError
+from core.watching import ALERTS_API, SETTINGS_API, diagnostic_settings, metric_alerts
 from infra.engine import Change, Existing
 from infra.standing.workloads import API, ENDED, Compute, Endpoint, Job, Workloads, status
 from infra.teardown.steps import Steps
@@ -70,12 +71,35 @@ def _status(arm: "Arm", job: Job) -> str:
 
 def _delete_endpoint(arm: "Arm", endpoint: Endpoint, steps: Steps) -> bool:
     item = Existing(endpoint.name, "endpoint", endpoint.id)
+    unwatch(arm, endpoint.id, steps)
     if steps.take(item, lambda: arm.delete(endpoint.id, API)) is not None:
         return False
     for deployment in endpoint.deployments:
         id = f"{endpoint.id}/deployments/{deployment.name}"
         steps.gone[id.lower()] = Existing(deployment.name, "deployment", id)
     return True
+
+
+def unwatch(arm: "Arm", id: str, steps: Steps) -> None:
+    """Delete a resource's diagnostic settings and the alerts about it, before it goes itself.
+
+    Azure may give its settings to the next resource of its name.
+    """
+    kinds = (
+        ("diagnostic setting", diagnostic_settings, SETTINGS_API),
+        ("metric alert", metric_alerts, ALERTS_API),
+    )
+    for title, find, api in kinds:
+        try:
+            found = find(arm, id)
+        except CloudError as error:
+            # Who may not even read them has made none. What costs goes in any case.
+            if error.status != 403:
+                steps.refused[f"{id}/{title}".lower()] = f"{title} of {id}: {error}"
+            continue
+        for one in found:
+            item = Existing(one.rsplit("/", 1)[-1], title, one)
+            steps.take(item, partial(arm.delete, one, api))
 
 
 def _delete_compute(arm: "Arm", compute: Compute, steps: Steps) -> None:

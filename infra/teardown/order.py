@@ -15,11 +15,11 @@ from core.errors import CloudError
 from infra.arm_types import GROUP, RESOURCES_API
 from infra.engine import Change, Engine, Existing, Report
 from infra.site import ENGINE_TAG, Site
-from infra.standing.listing import LOGS, WORKSPACES, adopted_ids, foreign, own_ids, remains
+from infra.standing.listing import LOGS, adopted_ids, foreign, own_ids, own_workspaces, remains
 from infra.standing.workloads import API as ML_API
 from infra.standing.workloads import Workloads, in_workspace
 from infra.teardown import purge
-from infra.teardown.ending import end
+from infra.teardown.ending import end, unwatch
 from infra.teardown.receipt import Held, Receipt
 from infra.teardown.steps import Steps
 
@@ -35,7 +35,7 @@ class Standing:
     resources: tuple[Existing, ...]
     """What the engine's state names."""
     workspaces: tuple[str, ...]
-    """The stack's own, by id; one that it adopted is not among them."""
+    """The stack's own, by id, projects before their hub; one that it adopted is not among them."""
     workloads: tuple[Workloads, ...]
     foreign: tuple[dict[str, Any], ...]
     """What in the stack's group the stack did not make: it keeps the group."""
@@ -60,7 +60,7 @@ def survey(engine: Engine, cloud: "Cloud", site: Site) -> Standing:
     """
     engine.check()
     arm, resources = cloud.arm, tuple(engine.resources())
-    workspaces = tuple(own_ids(arm, site, WORKSPACES, site.names.workspace))
+    workspaces = own_workspaces(arm, site)
     found = [in_workspace(arm, id) for id in workspaces]
     if site.settings.adopt_workspace:
         found.append(in_workspace(arm, site.workspace_id).of(site))
@@ -118,6 +118,7 @@ class _Teardown:
 
     def _delete_workspaces(self, found: Standing) -> None:
         for id in found.workspaces:
+            unwatch(self.arm, id, self.steps)
             self._delete(Existing(_last(id), purge.WORKSPACE, id), ML_API, "forceToPurge=true")
             if self.keep and id.lower() in self.steps.gone:
                 item = self.steps.gone[id.lower()]

@@ -5,9 +5,10 @@ deleted Azure ML workspace is not, but its id can still be purged. Reading and p
 the subscription: who has rights on the group alone is refused, which is no failure here.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from core.errors import CloudError
@@ -52,6 +53,8 @@ class Deleted:
     until: str
     is_protected: bool = False
     group: str = ""
+    held_id: str = ""
+    """Under which Azure lists and purges it, where that is not the id that it had."""
 
 
 def deleted_resources(arm: "Arm", site: Site) -> tuple[list[Deleted], tuple[str, ...]]:
@@ -92,15 +95,22 @@ def purge_workspaces(arm: "Arm", site: Site, steps: Steps, but: set[str]) -> Non
     """
     if site.settings.adopt_workspace:
         return
-    latest = site.settings.generation
-    for generation in range(latest, max(0, latest - GENERATIONS), -1):
-        name = names(site.subscription, site.stack, generation).workspace
+    for name in _workspace_names(site):
         id = f"{site.group_id}/providers/Microsoft.MachineLearningServices/workspaces/{name}"
         # One that answers is somebody's: what of it is the stack's was found and deleted before.
         if id.lower() not in but and arm.get(id, ML_API) is None:
             item, path = Existing(name, WORKSPACE, id), f"{id}?forceToPurge=true"
-            steps.take(item, lambda path=path: arm.delete(path, ML_API), Change.PURGED)  # type: ignore[misc]
+            call = partial(arm.delete, path, ML_API)
+            steps.take(item, call, Change.PURGED, is_guess=True)
             steps.refused.pop(id.lower(), None)
+
+
+def _workspace_names(site: Site) -> Iterator[str]:
+    """Name what the stack's workspaces were called, the latest first, a project before its hub."""
+    latest = site.settings.generation
+    for generation in range(latest, max(0, latest - GENERATIONS), -1):
+        own = names(site.subscription, site.stack, generation)
+        yield from (own.hub_project, own.hub, own.workspace)
 
 
 def purge_logs(arm: "Arm", deleted: Deleted, steps: Steps) -> None:
@@ -178,7 +188,7 @@ def _purging(arm: "Arm", site: Site, deleted: Deleted) -> Callable[[], bool] | N
     if deleted.is_protected or deleted.item.title == LOGS:
         return None
     if deleted.item.title == ACCOUNT:
-        return lambda: arm.delete(deleted.item.id, ACCOUNTS_API)
+        return lambda: arm.delete(deleted.held_id, ACCOUNTS_API)
 
     def purge_vault() -> bool:
         path = f"{place}/{deleted.location}/deletedVaults/{deleted.item.name}/purge"
@@ -218,10 +228,13 @@ def _accounts(arm: "Arm", site: Site) -> list[Deleted]:
             until = _day(of.get("scheduledPurgeDate")) or _after(
                 of.get("deletionDate"), ACCOUNT_DAYS
             )
-            item = Existing(row["name"], ACCOUNT, row["id"])
             place = _segment(row["id"], "locations") or row.get("location") or ""
             group = _segment(row["id"], "resourceGroups")
-            found.append(Deleted(item, place, until, group=group))
+            # Azure lists it under another id than the one that it had.
+            had = f"/subscriptions/{site.subscription}/resourceGroups/{group}/providers"
+            id = f"{had}/Microsoft.CognitiveServices/accounts/{row['name']}"
+            item = Existing(row["name"], ACCOUNT, id)
+            found.append(Deleted(item, place, until, group=group, held_id=row["id"]))
     return found
 
 

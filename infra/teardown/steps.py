@@ -28,21 +28,29 @@ class Steps:
         """By lower-case id: what Azure said."""
 
     def take(
-        self, item: Existing, call: Callable[[], bool], change: Change = Change.GONE
+        self,
+        item: Existing,
+        call: Callable[[], bool],
+        change: Change = Change.GONE,
+        *,
+        is_guess: bool = False,
     ) -> CloudError | None:
         """Do one step and remember what came of it; give what Azure refused it with.
 
-        `call` answers False where there was nothing to do: that is no error and no deletion.
+        `call` answers False where there was nothing to do: that is no error and no deletion, and
+        of a guess not worth a word.
         """
         began = time.monotonic()
-        self.report(Event(item.name, item.title, change, is_done=False, id=item.id))
+        if not is_guess:
+            self.report(Event(item.name, item.title, change, is_done=False, id=item.id))
         try:
             was_there = patiently(call)
         except CloudError as error:
             self._tell(item, change, began, error.code or "failed")
             self.refused[item.id.lower()] = f"{item.title} {item.name}: {error}"
             return error
-        self._tell(item, change if was_there else Change.SAME, began)
+        if was_there or not is_guess:
+            self._tell(item, change if was_there else Change.SAME, began)
         if was_there:
             self._keep(item, change)
         return None

@@ -1,11 +1,13 @@
 """AI accounts (Azure AI services, Azure OpenAI): made, deleted, held for 48 hours, restored.
 
-The refusal of a held name is as reported in Azure/azure-cli#18146. Models, deployments, projects
-and keys of an account are not played.
+The refusal of a held name is as reported in Azure/azure-cli#18146, that of an account with
+projects in Azure/terraform-provider-azapi#894. Deployments and keys of an account are not played.
 """
 
+from local.arm.ai_projects import PROJECTS, make_system_policies
 from local.arm.holds import Hold, find_held
 from local.arm.types import ResourceType, guid, keep, now
+from local.names import is_taken
 from local.operations import Call, Refusal
 from local.state import Document
 
@@ -26,18 +28,22 @@ def _account(call: Call, document: Document, before: Document | None) -> None:
     host = f"{domain}.cognitiveservices" if domain else f"{document['location']}.api.cognitive"
     keep(document, before, dateCreated=now, internalId=lambda: guid().replace("-", ""))
     properties["endpoint"] = f"https://{host}.{'azure' if domain else 'microsoft'}.com/"
+    make_system_policies(call.world.state, document["id"])
 
 
 def _check_domain(call: Call, document: Document, domain: str) -> None:
-    for id, other in call.world.state.find(ACCOUNTS) if domain else ():
-        taken = str(other["properties"].get("customSubDomainName") or "").lower()
-        if taken == domain and id.lower() != document["id"].lower():
-            raise Refusal(
-                409,
-                "CustomDomainInUse",
-                "Please pick a different name. The subdomain name"
-                f" '{domain}' is not available as it's already used by a resource.",
-            )
+    if not domain:
+        return
+    state = call.world.state
+    others = [one for id, one in state.find(ACCOUNTS) if id.lower() != document["id"].lower()]
+    domains = {str(one["properties"].get("customSubDomainName") or "").lower() for one in others}
+    if domain in domains or is_taken(state, ACCOUNTS, domain):
+        raise Refusal(
+            409,
+            "CustomDomainInUse",
+            "Please pick a different name. The subdomain name"
+            f" '{domain}' is not available as it's already used by a resource.",
+        )
 
 
 def _meet(call: Call, asked: Document) -> Document | None:
@@ -62,8 +68,9 @@ ACCOUNT = ResourceType(
     delete_polls=1,
     busy_error="RequestConflict",
     fixed=("kind",),
+    nested=(PROJECTS,),
     complete=_account,
     hold=Hold(lambda account: HOURS / 24, _meet),
-    note="AIServices and OpenAI; held 48 hours after deletion; properties.restore;"
-    " no models, deployments or keys",
+    note="AIServices and OpenAI; not deleted while it has projects; held 48 hours after deletion;"
+    " properties.restore; no deployments or keys",
 )

@@ -4,27 +4,39 @@ import re
 import uuid
 from typing import Any
 
-from local.access import ASSIGNMENTS, Principal, directory, mark_fresh
+from local.access import ASSIGNMENTS, DEFINITIONS, Principal, directory, find_role, mark_fresh
 from local.arm.ids import name_of
 from local.arm.types import now
 from local.operations import Answer, Call, Refusal, operation
-from local.roles import OWNER, PROVIDER, ROLES, Role, role_of
+from local.roles import OWNER, PROVIDER, ROLES, Role
 from local.state import Document, State
 from local.tenant import Tenant, tenant
 
 AUTHORIZATION = "/{scope:path}/providers/Microsoft.Authorization"
-DEFINITIONS = "Microsoft.Authorization/roleDefinitions"
 FIXED = ("principalId", "roleDefinitionId")
 
 
 def make_person_owner(state: State, home: Tenant) -> None:
-    """Make the person Owner of the subscription, as whoever creates a subscription is."""
-    name = str(uuid.uuid5(uuid.UUID(home.subscription_id), home.person_object_id))
-    id = f"{home.subscription}/providers/{ASSIGNMENTS}/{name}"
-    if state.get(id) is None:
-        person = {"principalId": home.person_object_id, "principalType": "ServicePrincipal"}
-        role = {"roleDefinitionId": f"{home.subscription}{PROVIDER}{OWNER.id}"}
-        state.put(id, ASSIGNMENTS, _document(id, home.subscription, person | role, "", None))
+    """Make the person Owner of the subscription, as whoever creates a subscription is.
+
+    Nothing happens where they have a role there already.
+    """
+    for _, assignment in state.find(ASSIGNMENTS):
+        properties = assignment["properties"]
+        is_person = properties["principalId"] == home.person_object_id
+        if is_person and properties["scope"].lower() == home.subscription.lower():
+            return
+    grant_person(state, home, OWNER, home.subscription)
+
+
+def grant_person(state: State, home: Tenant, role: Role, scope: str) -> None:
+    """Give the person a role at a scope, in force at once."""
+    seed = f"{home.person_object_id}{role.id}{scope}"
+    name = str(uuid.uuid5(uuid.UUID(home.subscription_id), seed))
+    id = f"{scope}/providers/{ASSIGNMENTS}/{name}"
+    person = {"principalId": home.person_object_id, "principalType": "ServicePrincipal"}
+    definition = {"roleDefinitionId": f"{home.subscription}{PROVIDER}{role.id}"}
+    state.put(id, ASSIGNMENTS, _document(id, scope, person | definition, "", None))
 
 
 @operation(
@@ -101,19 +113,24 @@ def list_assignments(call: Call) -> dict[str, Any]:
     "GET",
     f"{AUTHORIZATION}/roleDefinitions",
     action=f"{DEFINITIONS}/read",
-    note="the built-in roles that are played; $filter roleName eq",
+    note="the built-in roles that are played, and custom ones; $filter roleName eq",
 )
 def list_definitions(call: Call) -> dict[str, Any]:
     """List the roles."""
     wanted = re.search(r"roleName\s+eq\s+'([^']+)'", call.query.get("$filter", ""))
     chosen = [r for r in ROLES.values() if not wanted or r.name.lower() == wanted[1].lower()]
-    return {"value": [_definition(call, role) for role in chosen]}
+    custom = [
+        document
+        for _, document in call.world.state.find(DEFINITIONS)
+        if not wanted or document["properties"]["roleName"].lower() == wanted[1].lower()
+    ]
+    return {"value": [*(_definition(call, role) for role in chosen), *custom]}
 
 
 @operation("GET", f"{AUTHORIZATION}/roleDefinitions/{{name}}", action=f"{DEFINITIONS}/read")
 def get_definition(call: Call) -> dict[str, Any]:
     """Read a role."""
-    return _definition(call, _role(call.parameters["name"]))
+    return _definition(call, _role(call, call.parameters["name"]))
 
 
 def _scope(call: Call) -> str:
@@ -135,7 +152,7 @@ def _checked(call: Call, scope: str) -> dict[str, Any]:
             f"The role assignment ID '{name}' is not valid. The role assignment ID must be a GUID.",
         )
     _check_scope(call, scope)
-    role = _role(properties["roleDefinitionId"])
+    role = _role(call, properties["roleDefinitionId"])
     kind = _check_principal(call, properties)
     definition = f"{tenant(call.world.folder).subscription}{PROVIDER}{role.id}"
     return {**properties, "roleDefinitionId": definition, "principalType": kind}
@@ -222,19 +239,22 @@ def _document(
     }
 
 
-def _role(definition: str) -> Role:
-    role = role_of(definition)
+def _role(call: Call, definition: str) -> Role:
+    role = find_role(call.world.state, definition)
     if role is None:
         raise Refusal(
             404,
             "RoleDefinitionDoesNotExist",
             f"The specified role definition with ID '{name_of(definition)}' does not exist"
-            " (the local Azure knows the built-in roles in local/roles.py).",
+            " (the local Azure knows those in local/roles.py, and what is defined by PUT).",
         )
     return role
 
 
 def _definition(call: Call, role: Role) -> dict[str, Any]:
+    for _, document in call.world.state.find(DEFINITIONS):
+        if document["name"] == role.id:
+            return document
     return {
         "id": f"{tenant(call.world.folder).subscription}{PROVIDER}{role.id}",
         "name": role.id,
@@ -243,13 +263,16 @@ def _definition(call: Call, role: Role) -> dict[str, Any]:
             "roleName": role.name,
             "type": "BuiltInRole",
             "assignableScopes": ["/"],
-            "permissions": [
-                {
-                    "actions": list(role.actions),
-                    "notActions": list(role.not_actions),
-                    "dataActions": list(role.data_actions),
-                    "notDataActions": list(role.not_data_actions),
-                }
-            ],
+            "permissions": [permission(role)],
         },
+    }
+
+
+def permission(role: Role) -> dict[str, list[str]]:
+    """Write what a role allows as Azure does."""
+    return {
+        "actions": list(role.actions),
+        "notActions": list(role.not_actions),
+        "dataActions": list(role.data_actions),
+        "notDataActions": list(role.not_data_actions),
     }

@@ -1,11 +1,13 @@
 """What ARM and the resource providers check before they write: order, names, required parts."""
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from local.arm.ids import group_of, name_of, segment, top_of
 from local.arm.polling import advance, is_deleting
 from local.arm.types import ResourceType
+from local.names import is_taken
 from local.operations import Call, Refusal
 from local.state import Document
 
@@ -98,6 +100,8 @@ def check_name(call: Call, type: ResourceType) -> None:
                 f"The name '{name}' is already taken: it must be unique across Azure, and"
                 f" '{id}' has it.",
             )
+    if is_taken(call.world.state, type.type, name):
+        raise Refusal(409, type.taken_error, f"The name '{name}' is already taken at Azure.")
 
 
 def check_body(call: Call, type: ResourceType, document: Document) -> None:
@@ -130,7 +134,12 @@ def check_update(type: ResourceType, document: Document, before: Document) -> No
             f" group '{segment(before['id'], 'resourceGroups')}'. A resource with the same name"
             f" cannot be created in location '{there}'. Please select a new resource name.",
         )
-    for path in type.fixed:
+    check_fixed(type.fixed, document, before)
+
+
+def check_fixed(paths: Iterable[str], document: Document, before: Document) -> None:
+    """Refuse to change what is fixed at creation."""
+    for path in paths:
         if part(document, path) != part(before, path):
             raise Refusal(
                 409, "PropertyChangeNotAllowed", f"Changing property '{path}' is not allowed."

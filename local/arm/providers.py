@@ -1,19 +1,21 @@
 """Resource providers: which namespaces the subscription may use, and how it comes to.
 
 A fresh subscription has those registered that Azure registers by itself: of the ones played here
-Microsoft.Authorization and Microsoft.Resources (not verified). The others are registered by a
+Microsoft.Authorization, Microsoft.Consumption (azure.github.io/Azure-Landing-Zones, resource
+providers) and Microsoft.Resources (not verified). The others are registered by a
 POST, which takes polls.
 """
 
 from typing import Any
 
+from local.access import require
 from local.arm.resources import TYPES
-from local.operations import Answer, Call, Refusal, operation
+from local.operations import SIGNED_IN, Answer, Call, Refusal, operation
 from local.state import State
 from local.tenant import tenant
 
 SUBSCRIPTION = "/subscriptions/{subscription}"
-BY_DEFAULT = ("Microsoft.Authorization", "Microsoft.Resources")
+BY_DEFAULT = ("Microsoft.Authorization", "Microsoft.Consumption", "Microsoft.Resources")
 KIND = "provider"
 POLLS = 2
 SOON = "100"
@@ -46,13 +48,13 @@ def get_provider(call: Call) -> Answer:
 @operation(
     "POST",
     f"{SUBSCRIPTION}/providers/{{provider}}/register",
-    action="Microsoft.Resources/subscriptions/providers/register/action",
-    note="Registering, then Registered by two polls of GET; Azure names the right"
-    " `<namespace>/register/action`",
+    action=SIGNED_IN,
+    note="Registering, then Registered by two polls of GET; takes `<namespace>/register/action`",
 )
 def register_provider(call: Call) -> Answer:
     """Register a namespace."""
-    name = _namespace(call)
+    name, home = _namespace(call), tenant(call.world.folder)
+    require(call.world.state, call.principal, f"{name}/register/action", home.subscription)
     with call.world.state.transaction():
         if name not in BY_DEFAULT and call.world.state.get(_key(name)) is None:
             call.world.state.put(_key(name), KIND, {"left": POLLS})

@@ -7,6 +7,7 @@ import copy
 from functools import partial
 
 from local.arm.accounts import ACCOUNT
+from local.arm.ai_projects import AI_TYPES
 from local.arm.checks import (
     check_at_rest,
     check_body,
@@ -17,8 +18,11 @@ from local.arm.checks import (
     check_update,
 )
 from local.arm.holds import find_held, is_final, keep_deleted, release, revived
+from local.arm.hubs import CONNECTION
 from local.arm.identities import settle_identity
 from local.arm.ids import name_of, segment
+from local.arm.monitoring import MONITOR_TYPES
+from local.arm.networks import OUTBOUND_RULE
 from local.arm.polling import REMOVALS, advance, begin, begin_removal, is_deleting, remove
 from local.arm.types import PLAIN_TYPES, ResourceType
 from local.arm.vaults import VAULT
@@ -27,7 +31,16 @@ from local.operations import Answer, Call, Refusal, operation
 from local.state import Document
 from local.world import World
 
-TYPES: tuple[ResourceType, ...] = (*PLAIN_TYPES, VAULT, ACCOUNT, *ML_TYPES)
+TYPES: tuple[ResourceType, ...] = (
+    *PLAIN_TYPES,
+    VAULT,
+    ACCOUNT,
+    *AI_TYPES,
+    *ML_TYPES,
+    CONNECTION,
+    *MONITOR_TYPES,
+    OUTBOUND_RULE,
+)
 READ_ONLY = ("id", "name", "type", "systemData", "etag", "identity.principalId")
 GROUP_PATH = "/subscriptions/{subscription}/resourceGroups/{group}/providers/"
 STATELESS = (
@@ -35,6 +48,10 @@ STATELESS = (
     "Microsoft.Storage/storageAccounts/blobServices",
     "Microsoft.Storage/storageAccounts/blobServices/containers",
     "Microsoft.MachineLearningServices/workspaces/datastores",
+    "Microsoft.MachineLearningServices/workspaces/outboundRules",
+    CONNECTION.type,
+    "Microsoft.Insights/actionGroups",
+    "Microsoft.Insights/metricAlerts",
 )
 """Types that show no provisioningState."""
 

@@ -108,5 +108,5 @@ VAULT = ResourceType(
     complete=_vault,
     hold=Hold(days, _meet),
     note="held softDeleteRetentionInDays after deletion; createMode recover; purge protection;"
-    " secrets are not played",
+    " network rules are stored, not enforced; secrets are not played",
 )

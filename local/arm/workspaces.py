@@ -6,8 +6,12 @@ Jobs, models, endpoints and everything else in a workspace is in `local/ml/`.
 from typing import Any
 
 from local.access import identity_principal, require
+from local.arm.checks import check_fixed
+from local.arm.cluster_sizes import check_size
 from local.arm.holds import Hold, find_held
+from local.arm.hubs import check_hub_rights, check_without_projects, settle_kind
 from local.arm.ids import name_of
+from local.arm.networks import provision_network, settle_network
 from local.arm.types import ResourceType, guid, keep, now
 from local.operations import Call, Refusal
 from local.state import Document
@@ -34,6 +38,9 @@ Microsoft's list for a user-assigned primary identity: Contributor on each of th
 Administrator on the vault, Storage Blob Data Contributor on the storage account.
 """
 
+FIXED = ("kind", "properties.storageAccount", "properties.keyVault", "properties.hubResourceId")
+"""What cannot change; compared after a project has taken over its hub's stores."""
+
 IDLE = {
     "allocationState": "Steady",
     "currentNodeCount": 0,
@@ -52,8 +59,10 @@ IDLE = {
 
 def _workspace(call: Call, document: Document, before: Document | None) -> None:
     properties, region = document["properties"], document["location"]
-    _check_linked(document)
+    settle_kind(call, document)
+    check_fixed(FIXED if before else (), document, before or {})
     _check_primary_identity(call, document)
+    settle_network(call, document, before)
     keep(document, before, workspaceId=guid, creationTime=now)
     document.setdefault("kind", "Default")
     document.setdefault("sku", {"name": "Basic", "tier": "Basic"})
@@ -64,19 +73,6 @@ def _workspace(call: Call, document: Document, before: Document | None) -> None:
     }
     properties.setdefault("friendlyName", document["name"])
     _make_datastores(call, document)
-
-
-def _check_linked(document: Document) -> None:
-    if document.get("kind", "Default").lower() != "default":
-        raise Refusal(
-            400, "BadRequest", f"Workspaces of kind '{document['kind']}' are not played here."
-        )
-    needed = [name for name in LINKED if name != "containerRegistry"]
-    missing = [name for name in needed if not document["properties"].get(name)]
-    if missing:
-        raise Refusal(
-            400, "BadRequest", f"Missing dependent resources in workspace json: {missing}."
-        )
 
 
 def _check_primary_identity(call: Call, document: Document) -> None:
@@ -109,6 +105,7 @@ def _check_rights(call: Call, document: Document, primary: str) -> None:
         require(call.world.state, principal, action, target)
         if data_action:
             require(call.world.state, principal, data_action, target, data=True)
+    check_hub_rights(call, document, principal)
 
 
 def _make_datastores(call: Call, workspace: Document) -> None:
@@ -183,6 +180,8 @@ def _compute(call: Call, document: Document, before: Document | None) -> None:
     earlier = (before or {}).get("properties", {}).get("properties", {})
     cluster |= {name: earlier.get(name, value) for name, value in IDLE.items()}
     cluster["scaleSettings"] = {"minNodeCount": 0, **scale}
+    check_size(call, document, before)
+    provision_network(call.world.state, document["id"].rpartition("/computes/")[0])
     keep(document, before, createdOn=now)
     properties |= {
         "modifiedOn": now(),
@@ -243,19 +242,21 @@ WORKSPACE = ResourceType(
     f"{ML}/{{name}}",
     "[a-zA-Z0-9][a-zA-Z0-9_-]{2,32}",
     required=("location", "properties"),
-    references=tuple(f"properties.{name}" for name in LINKED),
+    references=tuple(f"properties.{name}" for name in (*LINKED, "hubResourceId")),
     polls=3,
     delete_polls=2,
     busy_error="Conflict",
-    fixed=("properties.storageAccount", "properties.keyVault"),
     hold=Hold(lambda workspace: 14, _meet, "forceToPurge", is_purged_by_delete=True),
     nested=(f"{ML}/onlineEndpoints",),
     complete=_workspace,
+    check_delete=check_without_projects,
     before_delete=_end_processes,
-    note="kind Default; its primary identity's rights on what it is linked to are checked;"
+    note="kinds Default, Hub and Project, which takes over its hub's stores; its primary identity's"
+    " rights on what it is linked to are checked;"
     " the two blob datastores, no file shares; held 14 days after a DELETE without"
     " forceToPurge=true (Azure: not those with only user-assigned identities), not recovered;"
-    " not deleted while it has endpoints",
+    " not deleted while it has endpoints; its managed network and imageBuildCompute are kept,"
+    " not used: nothing is isolated, and no image is built",
 )
 COMPUTE = ResourceType(
     f"{ML}/{{parent}}/computes/{{name}}",
@@ -269,7 +270,7 @@ COMPUTE = ResourceType(
     check_delete=_check_delete_compute,
     before_delete=_end_jobs,
     note="AmlCompute; the workspace's primary identity must be Contributor on the workspace;"
-    " VM sizes and quota are not checked",
+    " its VM size must be offered, and the quota have room for a node",
 )
 DATASTORE = ResourceType(
     f"{ML}/{{parent}}/datastores/{{name}}",

@@ -1,8 +1,10 @@
 """Managed online deployments: checked and stored here, run by `local/runner/deployments.py`."""
 
+import json
 import re
 from typing import Any
 
+from local import cores, quota
 from local.arm.polling import REMOVALS, advance, begin_removal
 from local.ml.endpoints import read_endpoint
 from local.ml.locations import find_asset, locate
@@ -27,7 +29,7 @@ from local.world import World
 KIND = f"{TYPE}/onlineEndpoints/deployments"
 ROW = f"{PATH}/onlineEndpoints/{{endpoint}}/deployments"
 NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9-]{1,30}[a-zA-Z0-9]")
-INSTANCE_TYPE = re.compile(r"Standard_[A-Z]+[0-9]+[A-Za-z0-9_-]*")
+OUT_OF_QUOTA = "https://aka.ms/oe-tsg#error-outofquota"
 REQUEST_SECONDS = 180
 
 
@@ -35,7 +37,8 @@ REQUEST_SECONDS = 180
     "PUT",
     f"{ROW}/{{deployment}}",
     action=f"{KIND}/write",
-    note="one process, whatever the instance count; the old one serves until the new one is ready",
+    note="one process, whatever the instance count; the old one serves until the new one is ready;"
+    " VM size and quota are checked",
 )
 def put_deployment(call: Call) -> Answer:
     """Make a deployment, or replace it."""
@@ -48,7 +51,9 @@ def put_deployment(call: Call) -> Answer:
         raise Refusal(409, "Conflict", "The deployment is being changed: wait until it is done.")
     document = _document(call, owner, before)
     _check(call, owner, document)
-    is_new = call.world.state.put(call.path, KIND, document)
+    with call.world.processes.clusters.unchanged():
+        _check_quota(call, owner, document, before)
+        is_new = call.world.state.put(call.path, KIND, document)
     runner.begin(call.world, call.path, endpoint["id"])
     return accepted(call, document, status=201 if is_new else 200, target=call.path)
 
@@ -154,13 +159,56 @@ def _check(call: Call, owner: Document, document: Document) -> None:
         findings.append(f"The name {name!r} is not legal: 3 to 32 letters, digits and hyphens.")
     if properties["endpointComputeType"] != "Managed":
         findings.append(f"Deployments on {properties['endpointComputeType']} are not played.")
-    if not INSTANCE_TYPE.fullmatch(str(properties.get("instanceType") or "")):
-        findings.append(f"The instance type {properties.get('instanceType')!r} is not known.")
+    if cores.deployment_size(document) not in quota.offered(call.world.state, region(owner)):
+        asked = properties.get("instanceType")
+        findings.append(f"The instance type {asked!r} is not supported in {region(owner)}.")
     timeout = seconds(properties["requestSettings"]["requestTimeout"])
     if not 0 < timeout <= REQUEST_SECONDS:
         findings.append(f"requestTimeout is {timeout:g} s; at most {REQUEST_SECONDS} s is allowed.")
     if findings:
         raise bad_request("The deployment cannot be made: " + " ".join(findings))
+
+
+def _check_quota(call: Call, owner: Document, asked: Document, before: Document | None) -> None:
+    """Refuse what the quota has no room for."""
+    size = cores.deployment_size(asked)
+    if size is None:
+        return
+    counted = cores.instances_counted(size, cores.instances_of(asked))
+    is_same = before is not None and cores.deployment_size(before) == size
+    freed = cores.instances_counted(size, cores.instances_of(before)) if before and is_same else 0
+    if counted <= freed:
+        return
+    short = cores.shortage(
+        call.world.state,
+        call.world.processes.clusters,
+        region(owner),
+        size,
+        counted,
+        given_back=freed,
+    )
+    if short is not None:
+        raise _out_of_quota(call, size.name, short)
+
+
+def _out_of_quota(call: Call, size: str, short: cores.Shortage) -> Refusal:
+    """Make Azure's answer: words and shape as in MicrosoftLearning/mslearn-azure-ml#30."""
+    text = (
+        f"Not enough quota available for {size} in SubscriptionId"
+        f" {call.parameters['subscription']}. Current usage/limit: {short.used}/{short.limit}."
+        f" Additional needed: {short.needed} Please see troubleshooting guide, available here:"
+        f" {OUT_OF_QUOTA}"
+    )
+    inner = {
+        "errors": {"VmSize": [text]},
+        "type": "https://tools.ietf.org/html/rfc7231#section-6.5.1",
+        "title": "One or more validation errors occurred.",
+        "status": 400,
+    }
+    refusal = Refusal(400, "BadRequest", "The request is invalid.")
+    message = f"InferencingClient HttpRequest error, error detail: {json.dumps(inner)}"
+    refusal.details = ({"code": "InferencingClientCreateDeploymentFailed", "message": message},)
+    return refusal
 
 
 def _asset_findings(call: Call, owner: Document, properties: dict[str, Any]) -> list[str]:

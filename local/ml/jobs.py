@@ -23,7 +23,8 @@ from local.ml.workspace import (
 )
 from local.operations import ARM, Answer, Call, Refusal, operation
 from local.runner import jobs as runner
-from local.runner.job_life import nodes_of, nodes_wanted
+from local.runner.allocation import nodes_of
+from local.runner.job_life import nodes_wanted
 from local.runner.job_record import ENDED, KIND
 from local.state import Document, State
 

@@ -2,7 +2,8 @@
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 
 class Clusters:
@@ -21,7 +22,11 @@ class Clusters:
         most: Callable[[], int],
         is_stopped: Callable[[], bool],
     ) -> bool:
-        """Wait for nodes; False where the job was stopped first. `most` is asked each time."""
+        """Wait for nodes; False where the job was stopped first.
+
+        `most` says how many the cluster may have in all; it is asked each time, while nobody else
+        can take or give back any.
+        """
         key = cluster.lower()
         with self._changed:
             self._queue[key].append(job)
@@ -42,6 +47,12 @@ class Clusters:
         with self._changed:
             self._held[cluster.lower()].pop(job, None)
             self._changed.notify_all()
+
+    @contextmanager
+    def unchanged(self) -> Iterator[None]:
+        """Let no job take or give back nodes meanwhile, for who counts them and acts on it."""
+        with self._changed:
+            yield
 
     def in_use(self, cluster: str) -> int:
         """Count the nodes of a cluster that jobs hold."""

@@ -13,6 +13,7 @@ from local.ml.workspace import now, workspace_at
 from local.operations import Refusal
 from local.runner import command as commands
 from local.runner import environments
+from local.runner.allocation import nodes_allowed, note_shortage
 from local.runner.data import (
     PULL,
     PUSH,
@@ -28,7 +29,6 @@ from local.runner.durations import seconds
 from local.runner.job_record import Stopped, note, read, set_status
 from local.runner.process_environment import job_environment, rank_environments
 from local.runner.processes import Child, Command, Exit, Task
-from local.state import Document
 from local.world import World
 
 TAIL_LINES = 20
@@ -69,6 +69,7 @@ class Life:
         if not self.world.processes.clusters.take(
             cluster, self.id, nodes_wanted(self.job), self._most_nodes, self.task.stopping.is_set
         ):
+            note_shortage(self.world, cluster, None)
             raise Stopped
         try:
             self._step("Preparing")
@@ -95,7 +96,7 @@ class Life:
         compute = self.world.state.get(self.job["computeId"])
         if compute is None:
             raise Failure("ComputeNotFound", "The compute was deleted while the job waited for it.")
-        return nodes_of(compute)
+        return nodes_allowed(self.world, compute, nodes_wanted(self.job))
 
     def _principal(self) -> Principal:
         """Find the identity that the job acts with: the cluster's, or the person's."""
@@ -253,9 +254,3 @@ def time_limit(properties: dict[str, Any]) -> float | None:
 def nodes_wanted(properties: dict[str, Any]) -> int:
     """Count the nodes that a job asks for."""
     return int((properties.get("resources") or {}).get("instanceCount") or 1)
-
-
-def nodes_of(compute: Document) -> int:
-    """Count the nodes that a cluster may have."""
-    scale = (compute["properties"].get("properties") or {}).get("scaleSettings") or {}
-    return int(scale.get("maxNodeCount") or 1)

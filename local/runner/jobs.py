@@ -9,10 +9,12 @@ import logging
 import shutil
 from typing import Any
 
+from local.cores import COMPUTES
 from local.ml import runs
 from local.ml.locations import artifacts_of
 from local.ml.workspace import now
 from local.runner import command as commands
+from local.runner.allocation import note_shortage
 from local.runner.job_life import Failure, Life, OverTime, judge_exit, time_limit
 from local.runner.job_record import KIND, WAITING, WORKING, Stopped, note, set_status
 from local.runner.processes import Task, recorded_exit
@@ -27,7 +29,9 @@ def submit(world: World, id: str) -> None:
 
 
 def resume(world: World) -> None:
-    """Take up the jobs that an earlier server left."""
+    """Take up the jobs that an earlier server left; those that wait for quota say so anew."""
+    for id, _ in world.state.find(COMPUTES):
+        note_shortage(world, id, None)
     for id, document in world.state.find(KIND):
         status = document["properties"]["status"]
         if status in WAITING:

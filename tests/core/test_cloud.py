@@ -111,6 +111,18 @@ def test_a_location_on_a_finished_answer_is_not_followed() -> None:
     assert len(transport.requests) == 1
 
 
+def test_an_actions_result_is_what_its_location_answers_last() -> None:
+    found = {"value": {"storageAccountResults": []}}
+    client, transport = arm((202, {"Location": STATUS}, None), (202, {}, None), (200, {}, found))
+    assert client.post(f"{PATH}/diagnose", "1") == found
+    assert transport.answers == []
+
+
+def test_an_action_that_is_done_at_once_gives_its_answer() -> None:
+    client, _ = arm((200, {}, {"registrationState": "Registering"}))
+    assert client.post(f"{PATH}/register", "1") == {"registrationState": "Registering"}
+
+
 def test_an_operation_that_failed_says_what_azure_said() -> None:
     failed = {"status": "Failed", "error": {"code": "QuotaExceeded", "message": "No cores left."}}
     client, _ = arm((201, {"Azure-AsyncOperation": STATUS}, resource()), (200, {}, failed))
@@ -177,6 +189,17 @@ def test_a_refusal_carries_code_operation_and_request_id() -> None:
     assert (refused.code, refused.status, refused.request_id) == ("AuthorizationFailed", 403, "r-1")
     assert refused.operation == f"PUT {PATH}"
     assert "r-1" in refused.hint
+
+
+def test_a_refusal_tells_what_stands_behind_it() -> None:
+    details = [{"code": "OutOfQuota", "message": "Not enough quota."}, {"code": "Long"}]
+    details[1]["message"] = "x" * 5000
+    body = {"error": {"code": "BadRequest", "message": "Invalid.", "details": details}}
+    client, _ = arm((400, {}, body))
+    with pytest.raises(CloudError, match=r"Invalid\. OutOfQuota: Not enough quota\.") as error:
+        client.put(PATH, "1", {})
+    assert error.value.code == "BadRequest"
+    assert len(str(error.value)) < 1000
 
 
 def test_a_busy_azure_is_asked_again() -> None:

@@ -20,7 +20,19 @@ MAIL = {"alertEmails": "you@example.com"}
         ({"clusters": ",".join(["Standard_E8s_v3"] * 9)}, "clusters: 9 clusters; at most 8"),
         ({"allowedIps": "home"}, "allowedIps: 'home' is no IPv4 address"),
         ({"allowedIps": "10.0.0.1"}, "allowedIps: '10.0.0.1' is private"),
-        ({"allowedIps": "203.0.113.7"}, "allowedIps: only hardened stores ask for it"),
+        ({"allowedIps": "203.0.113.7"}, "allowedIps: no store asks for it; set hardened or pri"),
+        (
+            {"allowedIps": "0.0.0.0/0", "hardened": True},
+            "allowedIps: '0.0.0.0/0' is a good part of the internet",
+        ),
+        (
+            {"lowPriority": True, "clusters": "Standard_NC24ads_A100_v4*3:lowPriority"},
+            "clusters: Standard_NC24ads_A100_v4, low priority, is there twice; raise its nodes",
+        ),
+        (
+            {"vmSize": "Standard_NC9x_v9", "clusters": "Standard_nc9X_v9*2"},
+            "clusters: Standard_NC9x_v9, dedicated, is there twice",
+        ),
         ({"alertEmails": "you"}, "alertEmails: 'you' is no address"),
         ({"budget": 100}, "budget: nobody would hear of it; set alertEmails, too"),
         ({"budget": -1}, "budget: Input should be greater than or equal to 0"),

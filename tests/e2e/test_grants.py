@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from commands.grants import naming_missing_grants
+from commands.session import Session
 from core.cloud import Cloud
 from core.errors import CloudError, UserError
 from core.recipe import Recipe
@@ -28,6 +30,7 @@ SAMPLES = TESTS.parent / "training" / "data" / "samples" / "travel"
 ASKED = next(grant for grant in GRANTS if grant.reason.startswith("asked for"))
 """Contributor on the group, for the endpoint: asked for by name, needed by nothing."""
 ML_API = "2024-10-01"
+SETTINGS = Settings(compute="cpu", person_type="ServicePrincipal")
 
 
 @dataclass
@@ -38,6 +41,13 @@ class Stack:
     cloud: Cloud
     outputs: StackOutputs
     model: ModelRef
+
+    @property
+    def session(self) -> Session:
+        """The stack as a command opens it."""
+        session = Session("grants")
+        session.__dict__.update(settings=SETTINGS, cloud=self.cloud, engine=self.engine)
+        return session
 
     def up(self) -> None:
         self.engine.up(lambda event: None)
@@ -87,8 +97,7 @@ def stack(local_azure: LocalAzure, tmp_path_factory: pytest.TempPathFactory) -> 
     cloud = Cloud.sign_in(local_azure.environment["AZURE_SUBSCRIPTION_ID"])
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TUNESTACK_HOME", str(tmp_path_factory.mktemp("home")))
-        settings = Settings(compute="cpu", person_type="ServicePrincipal")
-        engine = InProcess("grants", settings, cloud)
+        engine = InProcess("grants", SETTINGS, cloud)
         outputs = engine.up(lambda event: None)
         folder = tmp_path_factory.mktemp("model")
         (folder / "word.txt").write_text("hello")
@@ -131,13 +140,19 @@ def test_without_a_grant_the_operation_fails_and_names_it(stack: Stack, grant: G
     if grant.who is Who.ENDPOINT:
         stack.take_away(ASKED)  # Contributor on the group lets its holder pull images, too
     try:
-        with pytest.raises((UserError, CloudError)) as caught:
+        with (
+            pytest.raises((UserError, CloudError)) as caught,
+            naming_missing_grants(stack.session),
+        ):
             NEEDED_BY[grant.who](stack)
     finally:
         stack.up()
     told = f"{caught.value} {caught.value.hint}"
     assert called(grant, stack) in told, told
     assert "Microsoft." in told, told
+    assert f"lacks {grant.role.title} on the {grant.scope}" in caught.value.hint
+    assert grant.needed_by in caught.value.hint
+    assert "tunestack up --stack grants makes it again" in caught.value.hint
 
 
 def test_what_was_only_asked_for_is_missed_by_nothing(stack: Stack) -> None:

@@ -14,6 +14,8 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
+OUTSIDE = dict(os.environ)
+"""This process's environment before it was pointed at a local Azure: registries lie outside."""
 STAND_INS = {
     "pulumi-language-python": HERE / "language_host.py",
     "pulumi-resource-azure-native": HERE / "azure_provider.py",
@@ -51,6 +53,20 @@ class Project:
             file.chmod(0o755)
         (folder / "bin" / "pulumi").symlink_to(str(pulumi_command()))
         return cls(folder, azure)
+
+    def add_policy_pack(self) -> None:
+        """Copy the pack here and install what it needs, as `pulumi install` does in its folder."""
+        pack = self.folder / "policy"
+        shutil.copytree(
+            ROOT / "policy", pack, ignore=shutil.ignore_patterns(".venv", "__pycache__")
+        )
+        uv = [sys.executable, "-m", "uv", "--quiet"]
+        venv = str(pack / ".venv")
+        for step in (
+            ["venv", "--python", sys.executable, venv],
+            ["pip", "install", "--python", venv, "-r", str(pack / "requirements.txt")],
+        ):
+            subprocess.run([*uv, *step], check=True, cwd=ROOT, env=OUTSIDE)
 
     @property
     def backend(self) -> str:

@@ -44,10 +44,11 @@ class Host(LanguageServer):
         return super().Run(request, context)
 
     def RunPlugin(self, request: Any, context: Any) -> Iterator[Any]:
-        """Run a policy pack, the only plugin that is written in Python here."""
-        argv = [sys.executable, "-u", "-m", "pulumi.policy", *request.args]
+        """Run a policy pack, the only plugin that is written in Python here, in its own venv."""
+        pack = Path(request.info.program_directory)
+        python = pack / dict(request.info.options)["virtualenv"] / "bin" / "python"
         process = subprocess.Popen(
-            [*argv, request.info.program_directory],
+            [python, "-u", "-m", "pulumi.policy", *request.args, pack],
             cwd=request.pwd,
             env={**os.environ, **dict(pair.split("=", 1) for pair in request.env)},
             stdout=subprocess.PIPE,

@@ -31,6 +31,8 @@ NEVER = 10**9
 BEFORE_ENGINE, AFTER_ENGINE = 4, 1
 """What a destroy changes without the engine: endpoint, cluster, workspace and logs go before it
 runs, and the vault is purged afterwards."""
+NAMES_ASKED = 2
+"""What an up sends as POST before the engine runs: whether two names are free."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,8 @@ def cycle(stage: Stage, moment: Moment, victim: str, between: Callable[[Stage], 
     kill = VICTIMS[victim](moment)
     assert stage.is_clean
     stage.is_clean = False
-    disturb(stage, "up", moment.fault(0, stage.requests["up"] - 1), kill)
+    first = NAMES_ASKED if victim == "engine" else 0
+    disturb(stage, "up", moment.fault(first, stage.requests["up"] - 1), kill)
     assert stage.run("up", "--yes") == stage.outputs
     if stage.stack == REHEARSAL or moment.number % 4 == 0:
         assert {step["change"] for step in stage.run("plan")["steps"]} == {"same"}

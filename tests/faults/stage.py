@@ -76,11 +76,16 @@ class Stage:
     def holds(self) -> "Counter[str]":
         """Count what the local Azure holds of the stack; a grant is its role and its holder.
 
-        Ids without their GUIDs: Azure makes new ones for what is made again.
+        Ids without their GUIDs: Azure makes new ones for what is made again. What `up` asked Azure
+        ML about a workspace is no part of the stack.
         """
         state = State(self.azure)
         try:
-            rows = [row for row in state.find() if "/resourcegroups/" in row[0].lower()]
+            rows = [
+                row
+                for row in state.find()
+                if "/resourcegroups/" in row[0].lower() and "/diagnoses/" not in row[0].lower()
+            ]
             people = {
                 body["properties"]["principalId"]: body["name"]
                 for _, body in state.find(IDENTITIES)

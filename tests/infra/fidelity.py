@@ -28,6 +28,16 @@ VARIANTS: tuple[dict[str, Any], ...] = (
     {"compute": "cpu"},
     {"maxNodes": 4, "idleSeconds": 5400, "purgeProtection": True},
     {"personType": "ServicePrincipal", "generation": 7, "tags": ["team=nlp", "cost=42"]},
+    {"lowPriority": True, "clusters": "Standard_NC40ads_H100_v5*2:lowPriority,Standard_E4s_v3"},
+    {"hardened": True, "allowedIps": "203.0.113.7"},
+    {"privateNetwork": True},
+    {"privateNetwork": True, "hardened": True, "allowedIps": "203.0.113.7,198.51.100.0/31"},
+    {"budget": 250, "alertEmails": ["nlp@example.com", "cfo@example.com"]},
+    {"monitoring": True},
+    {"monitoring": True, "alertEmails": ["nlp@example.com"], "compute": "cpu"},
+    {"hub": True},
+    {"foundry": True},
+    {"hub": True, "foundry": True, "generation": 3, "tags": ["team=nlp"]},
 )
 
 
@@ -37,10 +47,10 @@ def shared_azure() -> Path | None:
     return folder if (folder / "check_arm.py").is_file() else None
 
 
-def sent() -> list[Request]:
+def sent(variants: tuple[dict[str, Any], ...] = VARIANTS) -> list[Request]:
     """Run `up` in every variant of the settings; give each request that it sent."""
     found = []
-    for chosen in VARIANTS:
+    for chosen in variants:
         is_person = chosen.get("personType", "User") == "User"
         cloud = FakeCloud(is_person=is_person)
         with tempfile.TemporaryDirectory() as home, environment(TUNESTACK_HOME=home):

@@ -17,6 +17,8 @@ from infra.in_process.engine import InProcess
 
 SUBSCRIPTION = "0a1b2c3d-0000-4000-8000-00000000000f"
 TODAY = date(2026, 11, 21)
+GRANTED = "2020-01-01T00:00:00.1234567Z"
+"""When every grant was made: so long ago that nobody waits for it to be in force."""
 HELD_LISTS = {
     "deletedVaults": "KeyVault",
     "deletedWorkspaces": "OperationalInsights",
@@ -43,12 +45,14 @@ class RecordedArm:
         self.requests: list[tuple[str, str]] = []
         self.bodies: dict[str, dict[str, Any]] = {}
         self.refuse: Callable[[str, str], bool | CloudError] = lambda method, path: False
+        self.said: dict[str, Any] = {}
+        """What it answers to questions that are about no resource, by lower-case path."""
         self._made = 0
         self._lock = threading.Lock()
 
     def get(self, path: str, api_version: str) -> dict[str, Any] | None:
         self._note("GET", path)
-        return self.resources.get(path.lower())
+        return self.said.get(path.lower(), self.resources.get(path.lower()) or _of_everybody(path))
 
     def put(self, path: str, api_version: str, body: dict[str, Any]) -> dict[str, Any]:
         self._note("PUT", path)
@@ -74,6 +78,10 @@ class RecordedArm:
     def get_list(self, path: str, api_version: str) -> list[dict[str, Any]]:
         self._note("LIST", path)
         path, _, query = path.partition("?")
+        if path.lower() in self.said:
+            return list(self.said[path.lower()])
+        if path.endswith("/providers/Microsoft.Authorization/permissions"):
+            return [{"actions": ["*"], "notActions": []}]
         last = path.rsplit("/", 1)[-1]
         if last == "resources":
             return self._tracked(path.removesuffix("/resources").lower(), unquote(query))
@@ -92,6 +100,8 @@ class RecordedArm:
 
     def post(self, path: str, api_version: str, body: Any = None) -> dict[str, Any]:
         self._note("POST", path)
+        if path.endswith("/checkNameAvailability"):
+            return dict(self.said.get(path.lower(), {"nameAvailable": True}))
         if path.endswith("/purge"):
             name = path.split("/")[-2]
             (id,) = [id for id in self.held if id.endswith(f"/vaults/{name}")]
@@ -180,8 +190,25 @@ class RecordedArm:
             self._made += 1
             of = f"{path} {self._made}"
             properties |= {"principalId": guid(f"principal {of}"), "clientId": guid(of)}
+        identity = body.get("identity") or {}
+        if "SystemAssigned" in identity.get("type", ""):
+            before = (self.resources.get(path.lower()) or {}).get("identity") or {}
+            self._made += 1
+            principal = before.get("principalId") or guid(f"principal {path} {self._made}")
+            answer["identity"] = {**identity, "principalId": principal}
+        if "/roleAssignments/" in path:
+            properties["createdOn"] = GRANTED
         answer["properties"] = properties
         return answer
+
+
+def _of_everybody(path: str) -> dict[str, Any] | None:
+    """Answer what every good subscription answers: it is enabled, its namespaces registered."""
+    if re.fullmatch("/subscriptions/[^/]+", path):
+        return {"displayName": "Recorded", "state": "Enabled"}
+    if re.fullmatch(r"/subscriptions/[^/]+/providers/[\w.]+", path):
+        return {"registrationState": "Registered"}
+    return None
 
 
 class FakeCloud:

@@ -139,7 +139,7 @@ def test_status_shows_what_runs_and_what_it_costs(cloud: FakeCloud) -> None:
     assert document["is_up"]
     assert [job["name"] for job in document["jobs"]] == ["job1"]
     assert document["endpoints"][0]["deployments"][0]["vm_size"] == "Standard_E4s_v3"
-    assert document["per_hour"] == pytest.approx(0.252 + 0.167 / 24, abs=1e-3)
+    assert document["per_hour"] == pytest.approx(0.252 + (0.167 + 0.33) / 24, abs=1e-3)
     shown = run("status").stdout
     assert "endpoint travel (Succeeded): blue on 1 × Standard_E4s_v3" in shown
     assert "job job1: Running" in shown

@@ -23,6 +23,13 @@ RULES = {
     "endpoint_identity": r"[a-zA-Z0-9][a-zA-Z0-9_-]{2,127}",
     "job_identity": r"[a-zA-Z0-9][a-zA-Z0-9_-]{2,127}",
     "workspace_identity": r"[a-zA-Z0-9][a-zA-Z0-9_-]{2,127}",
+    "hub": r"[a-zA-Z0-9][a-zA-Z0-9_-]{2,32}",
+    "hub_project": r"[a-zA-Z0-9][a-zA-Z0-9_-]{2,32}",
+    "hub_identity": r"[a-zA-Z0-9][a-zA-Z0-9_-]{2,127}",
+    "ai_account": r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])",
+    "ai_project": r"[a-zA-Z0-9][a-zA-Z0-9_.-]{1,63}",
+    "budget": r"[a-zA-Z0-9_-]{1,63}",
+    "action_group": r"[a-zA-Z0-9-]{1,260}",
 }
 CLUSTER = r"[a-zA-Z](?![a-zA-Z0-9-]*-\d+$)[a-zA-Z0-9-]{2,23}"
 
@@ -69,6 +76,9 @@ def test_a_new_generation_renames_what_soft_delete_may_hold_and_nothing_else() -
         "application_insights",
         "container_registry",
         "workspace",
+        "hub",
+        "hub_project",
+        "ai_account",
     }
 
 
@@ -85,7 +95,10 @@ def test_what_is_no_stack_name_is_refused(stack: str) -> None:
     st.from_regex(r"Standard_[A-Za-z0-9_]{1,60}", fullmatch=True),
 )
 def test_a_clusters_name_is_legal(compute: str, size: str) -> None:
-    assert re.fullmatch(CLUSTER, cluster_name(compute, size), re.ASCII)
+    dedicated, low = (cluster_name(compute, size, is_low_priority=is_low) for is_low in (0, 1))
+    assert re.fullmatch(CLUSTER, dedicated, re.ASCII)
+    assert re.fullmatch(CLUSTER, low, re.ASCII)
+    assert dedicated != low
 
 
 @pytest.mark.parametrize(

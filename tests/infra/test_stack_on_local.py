@@ -6,13 +6,22 @@ import pytest
 from recorded_arm import ignore
 
 from core.cloud import Cloud
+from core.errors import CloudError
 from core.settings import parse_settings
 from infra.engine import Change
 from infra.in_process.engine import InProcess
 from infra.standing.workloads import workloads
 
 pytestmark = pytest.mark.usefixtures("local_azure")
-SETTINGS = {"personType": "ServicePrincipal", "tags": ["team=nlp"]}
+SETTINGS = {"personType": "ServicePrincipal", "tags": ["team=nlp"], "compute": "cpu"}
+CLOSED = {
+    **SETTINGS,
+    "privateNetwork": True,
+    "hardened": True,
+    "allowedIps": "203.0.113.7,198.51.100.0/24",
+    "lowPriority": True,
+    "clusters": "Standard_E8s_v3*2",
+}
 
 
 def test_up_is_finished_by_up_and_destroy_leaves_nothing() -> None:
@@ -33,3 +42,38 @@ def test_up_is_finished_by_up_and_destroy_leaves_nothing() -> None:
 
     assert len(stack.destroy(ignore)) == 27
     assert stack.destroy(ignore) == ()
+
+
+def test_several_clusters_in_a_private_hardened_stack_come_and_go_whole() -> None:
+    cloud = Cloud.sign_in(os.environ["AZURE_SUBSCRIPTION_ID"])
+    stack = InProcess("infra-closed", parse_settings(CLOSED), cloud)
+
+    outputs = stack.up(ignore)
+    assert not stack.plan().has_changes
+    assert stack.up(ignore) == outputs
+    found = {compute.name: compute for compute in workloads(cloud.arm, outputs).computes}
+    assert found.keys() == outputs.clusters.keys()
+    assert {compute.is_low_priority for compute in found.values()} == {True, False}
+    assert not any(compute.min_nodes or compute.nodes for compute in found.values())
+
+    stack.destroy(ignore)
+    group = f"/subscriptions/{cloud.subscription_id}/resourceGroups/{outputs.resource_group}"
+    assert cloud.arm.get(group, "2021-04-01") is None
+    assert stack.destroy(ignore) == ()
+
+
+def test_an_existing_stack_gets_a_private_network_with_a_new_generation_alone() -> None:
+    cloud = Cloud.sign_in(os.environ["AZURE_SUBSCRIPTION_ID"])
+
+    def stack(**more: object) -> InProcess:
+        return InProcess("infra-private", parse_settings({**SETTINGS, **more}), cloud)
+
+    before = stack().up(ignore)
+    with pytest.raises(CloudError, match="delete them first"):
+        stack(privateNetwork=True).up(ignore)
+    stack(privateNetwork=True, generation=2).up(ignore)
+    after = stack(privateNetwork=True, generation=2).outputs()
+    assert after is not None
+    assert after.workspace != before.workspace
+    assert not stack(privateNetwork=True, generation=2).plan().has_changes
+    stack(privateNetwork=True, generation=2).destroy(ignore)

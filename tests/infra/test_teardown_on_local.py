@@ -28,7 +28,7 @@ class Stack:
     """A stack with an engine, and its teardown."""
 
     def __init__(self, name: str, **chosen: Any) -> None:
-        settings = parse_settings({"personType": "ServicePrincipal", **chosen})
+        settings = parse_settings({"personType": "ServicePrincipal", "compute": "cpu"} | chosen)
         self.cloud = Cloud.sign_in(os.environ["AZURE_SUBSCRIPTION_ID"])
         self.site = Site(settings, self.cloud.subscription_id, name)
         self.engine = InProcess(name, settings, self.cloud)

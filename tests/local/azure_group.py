@@ -14,6 +14,8 @@ from local.login.tokens import AUDIENCES, mint
 from local.roles import PROVIDER, ROLES
 
 API = "2024-03-01"
+WORKSPACES = "Microsoft.MachineLearningServices/workspaces"
+LINKED = ("storageAccount", "keyVault", "applicationInsights", "containerRegistry")
 
 
 @dataclass
@@ -92,3 +94,16 @@ class Group:
                 }
             },
         )
+
+
+def workspace_body(parts: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    identity = parts["identity"]["id"]
+    return {
+        "kind": "Default",
+        "identity": {"type": "UserAssigned", "userAssignedIdentities": {identity: {}}},
+        "properties": {
+            **{name: parts[name]["id"] for name in LINKED},
+            "primaryUserAssignedIdentity": identity,
+            "systemDatastoresAuthMode": "identity",
+        },
+    }

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from azure.core.credentials import TokenCredential
 from azure.identity import DefaultAzureCredential
-from azure_group import API, Group, MintedCredential, Raw
+from azure_group import API, LINKED, Group, MintedCredential, Raw
 
 from core.arm import Arm
 from core.home import environments
@@ -41,6 +41,35 @@ def group(arm: Arm) -> Iterator[Group]:
     arm.put(id, API, {"location": "eastus2"})
     yield Group(arm, id)
     arm.delete(id, API)
+
+
+@pytest.fixture
+def parts(group: Group) -> dict[str, dict[str, Any]]:
+    """What a workspace is made of, with its identity's grants."""
+    logs = group.put("Microsoft.OperationalInsights/workspaces/logs", {})
+    vault = {
+        "tenantId": os.environ["AZURE_TENANT_ID"],
+        "sku": {"family": "A", "name": "standard"},
+        "enableRbacAuthorization": True,
+    }
+    insights = {"Application_Type": "web", "WorkspaceResourceId": logs["id"]}
+    made = {
+        "logs": logs,
+        "storageAccount": group.storage(allowSharedKeyAccess=False),
+        "keyVault": group.put(f"Microsoft.KeyVault/vaults/{group.name}-kv", {"properties": vault}),
+        "applicationInsights": group.put(
+            "Microsoft.Insights/components/insights", {"kind": "web", "properties": insights}
+        ),
+        "containerRegistry": group.put(
+            f"Microsoft.ContainerRegistry/registries/{group.unique}", {"sku": {"name": "Basic"}}
+        ),
+        "identity": group.identity("workspace-id"),
+    }
+    for name in LINKED:
+        group.grant(made["identity"], "Contributor", made[name]["id"])
+    group.grant(made["identity"], "Key Vault Administrator", made["keyVault"]["id"])
+    group.grant(made["identity"], "Storage Blob Data Contributor", made["storageAccount"]["id"])
+    return made
 
 
 @pytest.fixture

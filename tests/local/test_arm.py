@@ -1,12 +1,11 @@
 """ARM through the SDK's pipeline: order, names, what Azure computes, grants, teardown."""
 
-import os
 import uuid
 from pathlib import Path
 from typing import Any
 
 import pytest
-from azure_group import API, Group
+from azure_group import API, WORKSPACES, Group, workspace_body
 
 from core.arm import Arm
 from core.errors import CloudError
@@ -14,50 +13,6 @@ from local.process import LocalAzure, status
 
 ACCOUNTS = "Microsoft.Storage/storageAccounts"
 IDENTITIES = "Microsoft.ManagedIdentity/userAssignedIdentities"
-WORKSPACES = "Microsoft.MachineLearningServices/workspaces"
-LINKED = ("storageAccount", "keyVault", "applicationInsights", "containerRegistry")
-
-
-@pytest.fixture
-def parts(group: Group) -> dict[str, dict[str, Any]]:
-    """What a workspace is made of, with its identity's grants."""
-    logs = group.put("Microsoft.OperationalInsights/workspaces/logs", {})
-    vault = {
-        "tenantId": os.environ["AZURE_TENANT_ID"],
-        "sku": {"family": "A", "name": "standard"},
-        "enableRbacAuthorization": True,
-    }
-    insights = {"Application_Type": "web", "WorkspaceResourceId": logs["id"]}
-    made = {
-        "logs": logs,
-        "storageAccount": group.storage(allowSharedKeyAccess=False),
-        "keyVault": group.put(f"Microsoft.KeyVault/vaults/{group.name}-kv", {"properties": vault}),
-        "applicationInsights": group.put(
-            "Microsoft.Insights/components/insights", {"kind": "web", "properties": insights}
-        ),
-        "containerRegistry": group.put(
-            f"Microsoft.ContainerRegistry/registries/{group.unique}", {"sku": {"name": "Basic"}}
-        ),
-        "identity": group.identity("workspace-id"),
-    }
-    for name in LINKED:
-        group.grant(made["identity"], "Contributor", made[name]["id"])
-    group.grant(made["identity"], "Key Vault Administrator", made["keyVault"]["id"])
-    group.grant(made["identity"], "Storage Blob Data Contributor", made["storageAccount"]["id"])
-    return made
-
-
-def workspace_body(parts: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    identity = parts["identity"]["id"]
-    return {
-        "kind": "Default",
-        "identity": {"type": "UserAssigned", "userAssignedIdentities": {identity: {}}},
-        "properties": {
-            **{name: parts[name]["id"] for name in LINKED},
-            "primaryUserAssignedIdentity": identity,
-            "systemDatastoresAuthMode": "identity",
-        },
-    }
 
 
 def test_the_stack_is_made_with_what_azure_computes(

@@ -62,6 +62,6 @@ def test_who_may_not_register_is_told_so(group: Group, tmp_path: Path) -> None:
     group.grant(identity, "Contributor", group.id)
     who = Principal("ServicePrincipal", identity["properties"]["principalId"], "contributor")
     other = Group(Arm(MintedCredential(tmp_path / "local", who)), group.id)
-    with pytest.raises(CloudError, match="providers/register/action") as caught:
+    with pytest.raises(CloudError, match=r"Microsoft\.Storage/register/action") as caught:
         other.storage()
     assert caught.value.status == 403

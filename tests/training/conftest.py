@@ -22,7 +22,7 @@ def outputs(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
     patch = pytest.MonkeyPatch()
     patch.setenv("TUNESTACK_HOME", str(tmp_path_factory.mktemp("home")))
-    settings = Settings(compute="cpu", person_type="ServicePrincipal")
+    settings = Settings(compute="cpu", person_type="ServicePrincipal", low_priority=True)
     engine = InProcess("training", settings, cloud)
     yield engine.up(lambda event: None)
     engine.destroy(lambda event: None)

@@ -17,6 +17,7 @@ from core.cloud import Cloud
 from core.errors import JobFailed
 from core.refs import StackOutputs
 from core.settings import Settings
+from infra.standing.workloads import workspace_id
 from tests.training.quick import QUICK_JOB, chats
 from training.follow import LogLine, Metrics, Status
 from training.submission import Order
@@ -118,13 +119,59 @@ def test_train_without_data_names_the_command_that_gets_some(tmp_path: Path) -> 
 
 
 @pytest.mark.usefixtures("never")
-def test_what_costs_is_asked_and_without_a_terminal_refused(tmp_path: Path) -> None:
+def test_what_costs_is_asked_and_without_a_terminal_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The rules read Azure before, so that nobody is asked about what cannot be.
+    monkeypatch.setattr(commands.train, "preflight", lambda *of, **more: None)
     chats(tmp_path / "train.jsonl", range(12))
     chats(tmp_path / "validation.jsonl", range(12, 14))
     told = run(
         "train", "--stack", "dev", "--recipe", "tiny-phi3", "--data", tmp_path, exit_code=2
     ).stderr
     assert "$3.67 an hour" in told and "Add --yes" in told
+
+
+def test_an_unknown_cluster_is_refused_with_the_list_and_nothing_is_sent(
+    outputs: StackOutputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def opened(self: Session) -> None:
+        raise AssertionError("the cloud was opened")
+
+    monkeypatch.setattr(Session, "cloud", property(opened))
+    monkeypatch.setattr(Session, "outputs", outputs)
+    monkeypatch.setattr(Session, "settings", Settings(compute="cpu"))
+    (tmp_path / "recipe.yaml").write_text(RECIPE + "metod: x\n")
+    chats(tmp_path / "train.jsonl", range(12))
+    chats(tmp_path / "validation.jsonl", range(12, 14))
+    ask = ("train", "--recipe", tmp_path / "recipe.yaml", "--data", tmp_path, "--yes")
+    told = run(*ask, "--cluster", "big", exit_code=2).stderr
+    assert "--cluster: 'big' is none of this stack's clusters:" in told
+    assert all(name in told for name in ("cpu-e16s-v3", "cpu-e16s-v3-low"))
+    assert "metod: Extra" in told, "all that is wrong is told at once"
+
+
+@pytest.mark.usefixtures("stack")
+def test_a_job_runs_on_the_cluster_that_is_asked_for(
+    cloud: Cloud, outputs: StackOutputs, tmp_path: Path
+) -> None:
+    (tmp_path / "recipe.yaml").write_text(RECIPE)
+    chats(tmp_path / "train.jsonl", range(12))
+    chats(tmp_path / "validation.jsonl", range(12, 14))
+    ask = (
+        "train",
+        "--recipe",
+        tmp_path / "recipe.yaml",
+        "--data",
+        tmp_path,
+        "--yes",
+        "--no-follow",
+    )
+    low = outputs.low_priority_cluster
+    made = run_json(*ask, "--cluster", low)
+    job = cloud.arm.get(f"{workspace_id(outputs)}/jobs/{made['job']['name']}", "2025-12-01")
+    assert job and job["properties"]["computeId"].rsplit("/", 1)[-1] == low
+    run("jobs", "cancel", made["job"]["name"])
 
 
 @pytest.mark.usefixtures("stack")

@@ -1,11 +1,13 @@
 """One workspace, shared by the session's tests."""
 
+import json
 import os
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from azure.ai.ml.entities import Model
 from azure.identity import DefaultAzureCredential
 from azure_group import API, Group
 from ml_stack import Stack, make_stack
@@ -25,6 +27,13 @@ def stack(local_azure: LocalAzure, azure_folder: Path) -> Iterator[Stack]:
     group = Group(arm, id)
     yield make_stack(group, azure_folder, credential)
     arm.delete(id, API)
+
+
+@pytest.fixture(scope="module")
+def model(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Model:
+    folder = tmp_path_factory.mktemp("model")
+    (folder / "m.json").write_text(json.dumps({"says": "hello"}))
+    return stack.ml.models.create_or_update(Model(name="hello", path=str(folder)))
 
 
 @pytest.fixture

@@ -51,13 +51,6 @@ SCORE = """
 
 
 @pytest.fixture(scope="module")
-def model(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Model:
-    folder = tmp_path_factory.mktemp("model")
-    (folder / "m.json").write_text(json.dumps({"says": "hello"}))
-    return stack.ml.models.create_or_update(Model(name="hello", path=str(folder)))
-
-
-@pytest.fixture(scope="module")
 def endpoint(stack: Stack) -> Iterator[str]:
     name = make_endpoint(stack)
     yield name

@@ -18,7 +18,10 @@ from test_ml_endpoints import SCORE, ask, deploy, make_endpoint, traffic
 
 from core.arm import Arm
 from core.home import home
+from local import quota
 from local.process import LocalAzure, start, stop
+from local.sizes import ESV3
+from local.state import State
 
 WORK = """
     import os, subprocess, sys, time
@@ -63,6 +66,35 @@ def poll(condition: Callable[[], object], seconds: float = 30) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_a_job_that_waits_for_quota_waits_on_after_a_restart(
+    own_azure: Callable[[], LocalAzure], tmp_path: Path, code: Callable[..., Path]
+) -> None:
+    own_azure()
+    stack, folder = own_stack(tmp_path / "local"), tmp_path / "local"
+
+    def told(cluster: str) -> list[str]:
+        id = f"{stack.workspace['id']}/computes/{cluster}"
+        found = (stack.group.arm.get(id, API) or {})["properties"]["properties"]["errors"]
+        return [one["error"]["code"] for one in found or []]
+
+    quota.set_limit(folder, ESV3.code, 0)
+    job = str(stack.submit(code(work=WORK), "true").name)
+    poll(lambda: told("cluster") == ["ClusterCoreQuotaReached"])
+    stop(folder)
+    state = State(folder)
+    stale = state.get(f"{stack.workspace['id']}/computes/single") or {}
+    stale["properties"]["properties"]["errors"] = [{"error": {"code": "Stale"}}]
+    state.put(stale["id"], stale["type"], stale)
+    state.close()
+    own_azure()
+    poll(lambda: told("cluster") == ["ClusterCoreQuotaReached"])
+    assert stack.ml.jobs.get(job).status == "Queued"
+    assert told("single") == []
+    quota.clear(folder)
+    assert stack.ended(job).status == "Completed"
+    assert told("cluster") == []
 
 
 def test_a_killed_server_leaves_no_process_and_says_what_was_lost(

@@ -1,0 +1,56 @@
+"""Which models Azure offers, until when, and how much of each a new subscription may use.
+
+Fine-tuning: the table of 6 October 2026 (azure-ai-docs, articles/foundry/includes/
+fine-tune-supported-models.md). Retirements: the page of July 2026; dates there move, an edition of
+April 2026 said 2027. Who trained a retired model before may go on (until April 2027 at least); a
+new subscription, such as this one, may not. Limits and versions of the open models are made up:
+Azure's limits depend on the subscription and the month.
+"""
+
+from dataclasses import dataclass
+
+REGIONAL = ("northcentralus", "swedencentral", "eastus2")
+"""Where training stays in the region; elsewhere, and for the open models, it is Global."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model that can be tuned and deployed."""
+
+    name: str
+    version: str
+    format: str = "OpenAI"
+    retired: str = ""
+    """The day (YYYY-MM-DD) from which a new subscription neither deploys the base model nor tunes
+    it; empty: none is announced."""
+    limit: int = 0
+    """Thousands of tokens per minute that a new subscription may use, per kind of deployment."""
+
+    @property
+    def provider(self) -> str:
+        """The first word of its usages' names."""
+        return "OpenAI" if self.format == "OpenAI" else "AIServices"
+
+    @property
+    def skus(self) -> tuple[str, ...]:
+        """The kinds of deployment."""
+        return ("Standard", "GlobalStandard") if self.provider == "OpenAI" else ("GlobalStandard",)
+
+
+MODELS = (
+    Model("gpt-4o", "2024-08-06", retired="2026-10-01", limit=150),
+    Model("gpt-4o-mini", "2024-07-18", retired="2026-10-01", limit=250),
+    Model("gpt-4.1", "2025-04-14", retired="2026-10-14", limit=150),
+    Model("gpt-4.1-mini", "2025-04-14", retired="2026-10-14", limit=250),
+    Model("gpt-4.1-nano", "2025-04-14", retired="2026-10-14", limit=250),
+    Model("o4-mini", "2025-04-16", retired="2026-10-16", limit=150),
+    Model("gpt-oss-120b", "1", "OpenAI-OSS", limit=100),
+    Model("gpt-oss-20b", "1", "OpenAI-OSS", limit=100),
+    Model("Llama-3.3-70B-Instruct", "1", "Meta", limit=100),
+    Model("Qwen3-32B", "1", "Alibaba", limit=100),
+    Model("Qwen3.6-35B-A3B", "1", "Alibaba", limit=100),
+    Model("Qwen3.8-27B", "1", "Alibaba", limit=100),
+    Model("Ministral-3B", "1", "Mistral AI", limit=100),
+    Model("Muse-Glimmer-30B", "1", "Microsoft", limit=100),
+    Model("MAI-Code-1.1-Flash", "1", "Microsoft", limit=100),
+)
