@@ -39,6 +39,12 @@ def steps(recipe: str, question: str) -> list[Step]:
     hourly = _hourly()
     return [
         Step(
+            "The doctor",
+            ("doctor", "--stack", REHEARSAL, "--recipe", recipe),
+            "What would stop a later step, before anything costs: each line has its fix.",
+            "free; the same command tells the quota that your subscription lacks",
+        ),
+        Step(
             "The stack",
             ("up", "--stack", REHEARSAL, "--yes"),
             "The Pulumi program makes workspace, storage, identities, grants and cluster.",

@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from core.catalog import vm_size
 from core.features import ClusterPlan, Features
 from core.settings import Settings
+from infra.grant_table import grants
 from infra.names import Names, cluster_name, names, stack_name
-from infra.roles import Grant, grants
+from infra.roles import Grant
 
 STACK_TAG = "tunestack-stack"
 ENGINE_TAG = "tunestack-engine"

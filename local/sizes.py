@@ -1,7 +1,8 @@
 """The VM sizes that the local Azure has, by family, and how much quota a new subscription gets.
 
-Sizes are as Microsoft Learn's pages of each series give them (read 2026-11); retired ones (NCv3)
-are gone, as at Azure. A family's code is what a size's `family` and a usage's `name.value` carry,
+Cores and GPUs are those of Microsoft Learn's pages of each series; memory and temporary disks were
+written from memory and nothing decides by them. Retired sizes (NCv3) are gone, as at Azure. A
+family's code is what a size's `family` and a usage's `name.value` carry,
 its words are the portal's. Codes and words of NCADSA100v4, NCASv3_T4 and DSv2 were seen in public
 code and tutorials; those of the other families follow the same pattern and are not verified.
 """

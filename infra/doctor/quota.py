@@ -1,9 +1,10 @@
 """Rules about the quota of clusters: can a node ever start, and how many at once.
 
-Without any quota a cluster may even be made, and no job on it ever starts (learn.microsoft.com,
-how-to-manage-quotas: GPU families begin at 0 cores). So a limit below one node has failed; one
-below all nodes is a warning, as is what others use at the moment. A cluster without nodes was seen
-to hold none of it, so that only its nodes of now are taken for the stack's own use.
+Where a family's limit is below one node no job ever starts (learn.microsoft.com,
+how-to-manage-quotas: GPU families begin at 0 cores); whether the cluster itself can be made, that
+page and people's logs (ClusterMinNodesExceedCoreQuota) say differently. So that has failed; a
+limit below all nodes is a warning, as is what others use at the moment. A cluster without nodes
+was seen to hold no quota: only its nodes of now are taken for the stack's own use.
 """
 
 from collections import defaultdict

@@ -18,8 +18,9 @@ from core.recipe import Recipe
 from core.refs import ModelRef, StackOutputs
 from core.settings import Settings
 from deploy.endpoint import deploy, undeploy
+from infra.grant_table import GRANTS
 from infra.in_process.engine import InProcess
-from infra.roles import GRANTS, Grant, Who
+from infra.roles import Grant, Who
 from local.process import LocalAzure
 from training.data.check import check_file
 from training.follow import follow

@@ -12,8 +12,9 @@ from core.arm import Arm
 from core.cloud import Cloud
 from core.errors import CloudError
 from core.settings import parse_settings
+from infra.grant_table import AI_GRANTS
 from infra.in_process.engine import InProcess
-from infra.roles import AI_GRANTS, Grant, Role, Scope, Who
+from infra.roles import Grant, Role, Scope, Who
 from infra.site import Site
 from infra.standing.workloads import API
 from infra.teardown.order import take_down

@@ -7,8 +7,9 @@ import pytest
 from recorded_arm import SUBSCRIPTION, FakeCloud, arm_type, engine, ignore, settings
 
 from core.refs import StackOutputs
+from infra.grant_table import AI_GRANTS
 from infra.in_process.record import Record
-from infra.roles import AI_GRANTS, Role, Scope, Who
+from infra.roles import Role, Scope, Who
 from infra.site import Site
 from infra.teardown.order import survey, take_down
 from infra.teardown.receipt import Receipt

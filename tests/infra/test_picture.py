@@ -9,9 +9,9 @@ import pytest
 
 from core.settings import Settings, parse_settings
 from infra.cards import CHARACTERS, NEVER_A_CARD, stack_cards
+from infra.grant_table import grants
 from infra.in_process.preview import offline_plan
 from infra.picture import FILE, draw, write
-from infra.roles import grants
 from infra.site import PULUMI
 
 EVERYTHING: dict[str, Any] = {

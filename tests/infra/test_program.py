@@ -7,7 +7,8 @@ from recorded_arm import FakeCloud, arm_type, engine, ignore
 
 from core.settings import Settings
 from infra.compute import duration
-from infra.roles import GRANTS, Role, Scope, Who, grants
+from infra.grant_table import GRANTS, grants
+from infra.roles import Role, Scope, Who
 from infra.site import Site
 
 TAGGED = {
