@@ -56,5 +56,7 @@ def summary(found: "Plan") -> str:
 
 
 def show_outputs(outputs: "StackOutputs") -> None:
-    """Print what the later commands start from."""
-    output.table("Outputs", ("name", "value"), outputs.model_dump().items())
+    """Print what the later commands start from; what the stack has not is left out."""
+    shown = {name: value for name, value in outputs.model_dump().items() if value}
+    shown["clusters"] = ", ".join(outputs.clusters)
+    output.table("Outputs", ("name", "value"), shown.items())
