@@ -1,14 +1,15 @@
 """The in-process engine's memory of a stack: one JSON file, written after every resource."""
 
 import fcntl
-import json
 import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import orjson
 
 from core.errors import PrerequisiteError
 from core.home import home
@@ -42,15 +43,16 @@ class Record:
         file = home() / "stacks" / f"{stack_name(stack)}.json"
         if not file.is_file():
             return cls(file)
-        found = json.loads(file.read_text(encoding="utf-8"))
+        found = orjson.loads(file.read_bytes())
         kept = [Kept(**row) for row in found["resources"]]
         return cls(file, {row.id.lower(): row for row in kept}, found["exports"])
 
     def keep(self, resource: Kept) -> None:
         """Remember a resource, at once and on disk."""
         with self._lock:
-            self.resources[resource.id.lower()] = resource
-            self._save()
+            if self.resources.get(resource.id.lower()) != resource:
+                self.resources[resource.id.lower()] = resource
+                self._save()
 
     def forget(self, id: str) -> None:
         """Forget a resource, at once and on disk."""
@@ -99,9 +101,8 @@ class Record:
             ) from error
 
     def _save(self) -> None:
-        rows = [asdict(row) for row in self.resources.values()]
-        text = json.dumps({"resources": rows, "exports": self.exports}, indent=1)
+        found = {"resources": list(self.resources.values()), "exports": self.exports}
         self.file.parent.mkdir(parents=True, exist_ok=True)
         fresh = self.file.with_suffix(".new")
-        fresh.write_text(text, encoding="utf-8")
+        fresh.write_bytes(orjson.dumps(found, option=orjson.OPT_INDENT_2))
         fresh.replace(self.file)

@@ -85,7 +85,9 @@ def test_up_is_finished_by_up_and_a_teardown_leaves_and_holds_nothing(stack: Sta
 ML = "providers/Microsoft.MachineLearningServices/workspaces"
 
 
+@pytest.mark.slow
 def test_features_are_switched_off_one_by_one(stack: Stack) -> None:
+    """Slow: three runs of `up` and a teardown."""
     stack.engine(**AI).up(ignore)
     without_hub = stack.engine(foundry=True).up(ignore)
     assert (without_hub.hub, without_hub.ai_project) == ("", stack.site().names.ai_project)
@@ -102,10 +104,10 @@ def test_features_are_switched_off_one_by_one(stack: Stack) -> None:
 def test_without_a_grant_of_the_hubs_identity_up_fails_and_names_it(
     stack: Stack, grant: Grant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from infra import roles
+    from infra import grant_table
 
     fewer = tuple(one for one in AI_GRANTS if one is not grant)
-    monkeypatch.setattr(roles, "AI_GRANTS", fewer)
+    monkeypatch.setattr(grant_table, "AI_GRANTS", fewer)
     with pytest.raises(CloudError) as caught:
         stack.engine(hub=True).up(ignore)
     assert caught.value.status == 403

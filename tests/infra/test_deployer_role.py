@@ -134,9 +134,11 @@ def test_with_the_role_alone_a_stack_goes_the_whole_way(deployer: Deployer, tmp_
     assert receipt.refused == receipt.remains == receipt.held == ()
 
 
+@pytest.mark.slow
 def test_with_the_role_alone_every_feature_is_made_used_and_taken_down(
     deployer: Deployer, tmp_path: Path
 ) -> None:
+    """Slow: two stacks with every feature, up and down."""
     settings, cloud = parse_settings(FEATURES), deployer.cloud
     deployer.give(role_of(deployer, settings, "by-role-2"))
     engine = InProcess("by-role-2", settings, cloud)
@@ -161,6 +163,7 @@ def test_with_the_role_alone_no_rule_of_the_doctor_lacks_a_right(deployer: Deplo
     assert not lacking
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "action",
     [
@@ -170,6 +173,7 @@ def test_with_the_role_alone_no_rule_of_the_doctor_lacks_a_right(deployer: Deplo
     ],
 )
 def test_with_one_action_less_up_is_refused_and_names_it(deployer: Deployer, action: str) -> None:
+    """Slow: two seconds for each of the actions."""
     settings, cloud = parse_settings(PLAIN), deployer.cloud
     role = role_of(deployer, settings, "by-less")
     deployer.give({**role, "Actions": [one for one in role["Actions"] if one != action]})

@@ -311,9 +311,11 @@ def on_local(
     stack.engine.destroy(stack.note)
 
 
+@pytest.mark.slow
 def test_on_local_late_grants_are_waited_out_by_trying_and_nothing_sleeps(
     on_local: Stack, azure_folder: Path
 ) -> None:
+    """Slow: several runs of `up` until the grants count."""
     faults.delay_roles(azure_folder, 1)
     outputs = on_local.bring_up()
     assert try_data(on_local.cloud, outputs) is None

@@ -62,7 +62,9 @@ def test_several_clusters_in_a_private_hardened_stack_come_and_go_whole() -> Non
     assert stack.destroy(ignore) == ()
 
 
+@pytest.mark.slow
 def test_an_existing_stack_gets_a_private_network_with_a_new_generation_alone() -> None:
+    """Slow: three runs of `up`."""
     cloud = Cloud.sign_in(os.environ["AZURE_SUBSCRIPTION_ID"])
 
     def stack(**more: object) -> InProcess:
