@@ -140,7 +140,9 @@ def test_what_azure_refuses_is_told_in_its_words_and_the_next_up_goes_on(
     taken = f"{squatters}/providers/Microsoft.ContainerRegistry/registries/{name}"
     arm.put(taken, "2023-01-01-preview", sent)
 
-    told = tunestack(project, stack, "up", "--yes", exit_code=4)
+    preflight = tunestack(project, stack, "up", "--yes", exit_code=3)
+    assert "names.taken" in preflight and name in preflight
+    told = tunestack(project, stack, "up", "--yes", "--ignore", "names.taken", exit_code=4)
     assert f"failed container registry {name}" in told
     assert "AlreadyInUse" in told.split("Error:")[1]
     assert f"tunestack up --stack {stack} goes on from here" in told

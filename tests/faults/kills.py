@@ -28,11 +28,11 @@ HOLD = 1000
 CHANGES = {"method": "[PD]*", "host": "management.azure.com"}
 """PUT, POST, PATCH and DELETE; reading and polling changes nothing."""
 NEVER = 10**9
-BEFORE_ENGINE, AFTER_ENGINE = 4, 1
+BEFORE_ENGINE, AFTER_ENGINE = 6, 1
 """What a destroy changes without the engine: endpoint, cluster, workspace and logs go before it
-runs, and the vault is purged afterwards."""
-NAMES_ASKED = 2
-"""What an up sends as POST before the engine runs: whether two names are free."""
+runs, as do a hub and its project that Azure may hold; the vault is purged afterwards."""
+BEFORE_UP, AFTER_UP = 2, 1
+"""What an up POSTs without the engine: whether two names are free, and how the workspace does."""
 
 
 @dataclass(frozen=True)
@@ -141,8 +141,9 @@ def cycle(stage: Stage, moment: Moment, victim: str, between: Callable[[Stage], 
     kill = VICTIMS[victim](moment)
     assert stage.is_clean
     stage.is_clean = False
-    first = NAMES_ASKED if victim == "engine" else 0
-    disturb(stage, "up", moment.fault(first, stage.requests["up"] - 1), kill)
+    last = stage.requests["up"] - 1
+    part = (BEFORE_UP, last - AFTER_UP) if victim == "engine" else (0, last)
+    disturb(stage, "up", moment.fault(*part), kill)
     assert stage.run("up", "--yes") == stage.outputs
     if stage.stack == REHEARSAL or moment.number % 4 == 0:
         assert {step["change"] for step in stage.run("plan")["steps"]} == {"same"}
