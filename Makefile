@@ -13,8 +13,9 @@ test test-all: export MALLOC_TOP_PAD_ = 268435456
 
 VENV := .venv
 BIN := $(VENV)/bin
-# Two files at a time, in their order: most of a test is waiting for an Azure's or an engine's next step.
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+# Files side by side, each in its order: most of a test is waiting for an Azure's or an engine's next
+# step. Of the slow ones two at a time, as they kill at exact moments.
+PYTEST := $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
 
 .PHONY: help setup rehearse test test-all check lint bench engine docs clean
 
@@ -43,10 +44,10 @@ rehearse: $(VENV)/.rehearse
 	@$(BIN)/python cli.py rehearse
 
 test: $(VENV)/.test
-	$(PYTEST) -m "not slow"
+	$(PYTEST) -n 3 -m "not slow"
 
 test-all: test
-	$(PYTEST) -m slow
+	$(PYTEST) -n 2 -m slow
 
 lint: $(VENV)/.test
 	$(BIN)/ruff format --check .
