@@ -7,14 +7,14 @@ there are, the registry tells everybody.
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
 from core.environments import Device
 from core.facts import Facts
-from core.lifecycle import Kind, verdict
+from core.lifecycle import Kind, judged, verdict
 from core.rules import Finding, Status, failed, ok, unknown, warning
 
 SECONDS = 5.0
@@ -56,6 +56,37 @@ def pinned_packages(folder: Path, device: Device) -> list[str]:
     lines = file.read_text(encoding="utf-8").splitlines()
     found = [re.match(r"[A-Za-z0-9._-]+", line) for line in lines]
     return [match[0] for match in found if match]
+
+
+@dataclass(frozen=True)
+class Pinned:
+    """What a folder pins for the nodes or containers that run it: questions for rules."""
+
+    folder: Path
+    device: Callable[[Facts], Device]
+    shown: str
+    """The folder as a person finds it."""
+
+    def image_lasts(self, facts: Facts) -> Iterator[Finding]:
+        """Judge the image that it starts from."""
+        yield from lasting(facts, self._image(facts), self._image_fix)
+
+    def image_is_there(self, facts: Facts) -> Iterator[Finding]:
+        """Say whether the registry still has that image."""
+        yield from there(facts, self._image(facts), self._image_fix)
+
+    def packages_last(self, facts: Facts) -> Iterator[Finding]:
+        """Judge the packages that it installs."""
+        names = pinned_packages(self.folder, self.device(facts))
+        fix = f"{self.shown}/requirements.in: {{}} instead"
+        yield from judged(Kind.PACKAGE, names, facts.today, fix)
+
+    def _image(self, facts: Facts) -> Image:
+        return pinned_image(self.folder, self.device(facts))
+
+    @property
+    def _image_fix(self) -> str:
+        return f"{self.shown}/environment.json: {{}} image"
 
 
 def lasting(facts: Facts, image: Image, fix: str) -> Iterator[Finding]:

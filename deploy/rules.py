@@ -14,8 +14,8 @@ from core.capacity import (
 )
 from core.environments import Device
 from core.facts import Facts
-from core.images import Image, lasting, pinned_image, pinned_packages, there
-from core.lifecycle import Kind, judged, verdict
+from core.images import Pinned
+from core.lifecycle import Kind, verdict
 from core.rules import Finding, Rule, failed, ok, unknown, warning
 from deploy.endpoint import endpoint_name_in
 from deploy.environment import SERVING, has_gpu
@@ -23,9 +23,6 @@ from deploy.sizing import quota_instances
 
 INSTANCES = 1
 """How many `deploy` asks for."""
-
-IMAGE_FIX = "deploy/serving/environment.json: {} image"
-PACKAGES_FIX = "deploy/serving/requirements.in: {} instead"
 
 
 def quota(facts: Facts) -> Iterator[Finding]:
@@ -91,35 +88,16 @@ def size_lasts(facts: Facts) -> Iterator[Finding]:
     yield verdict(Kind.VM_SIZE, facts.serving_size, facts.today, "--vm-size {}")
 
 
-def image_lasts(facts: Facts) -> Iterator[Finding]:
-    """Judge the image that a deployment's container starts from."""
-    yield from lasting(facts, _image(facts), IMAGE_FIX)
-
-
-def image_there(facts: Facts) -> Iterator[Finding]:
-    """Say whether the registry still has that image."""
-    yield from there(facts, _image(facts), IMAGE_FIX)
-
-
-def packages(facts: Facts) -> Iterator[Finding]:
-    """Judge the packages that the container installs."""
-    names = pinned_packages(SERVING, _device(facts))
-    yield from judged(Kind.PACKAGE, names, facts.today, PACKAGES_FIX)
-
-
-def _image(facts: Facts) -> Image:
-    return pinned_image(SERVING, _device(facts))
-
-
 def _device(facts: Facts) -> Device:
     return "gpu" if has_gpu(facts.serving_size) else "cpu"
 
 
 DEPLOY = frozenset({"deploy"})
+CONTAINER = Pinned(SERVING, _device, "deploy/serving")
 RULES = (
     Rule("quota.endpoint", quota, stops=DEPLOY, warns=frozenset({"up"})),
     Rule("lifecycle.endpoint-size", size_lasts, stops=DEPLOY, needs_azure=False),
-    Rule("lifecycle.serving-image", image_lasts, stops=DEPLOY, needs_azure=False),
-    Rule("image.serving-tag", image_there, stops=DEPLOY, needs_azure=False),
-    Rule("lifecycle.serving-packages", packages, stops=DEPLOY, needs_azure=False),
+    Rule("lifecycle.serving-image", CONTAINER.image_lasts, stops=DEPLOY, needs_azure=False),
+    Rule("image.serving-tag", CONTAINER.image_is_there, stops=DEPLOY, needs_azure=False),
+    Rule("lifecycle.serving-packages", CONTAINER.packages_last, stops=DEPLOY, needs_azure=False),
 )

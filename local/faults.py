@@ -7,16 +7,13 @@ without any pays next to nothing. What a rule does to a request is the applicati
 
 import fnmatch
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cache
-from pathlib import Path
 
 from core.errors import SettingsError, UserError
 from local.access import role_delay, set_role_delay
 from local.operations import Refusal
-from local.state import State
+from local.state import Place, State, opened
 
 KIND = "fault"
 CODES = {
@@ -29,9 +26,6 @@ CODES = {
 STORAGE_CODES = {**CODES, 500: "InternalError", 503: "ServerBusy"}
 EFFECTS = ("status", "drop", "slow")
 METHODS = ("GET", "HEAD", "PUT", "PATCH", "POST", "DELETE")
-
-Place = Path | State
-"""The folder of a local Azure, or its open state."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +81,7 @@ def add(place: Place, fault: Fault) -> Rule:
     found = findings(fault)
     if found:
         raise SettingsError("\n".join(found), hint="tunestack local fault add --help")
-    with _state(place) as state, state.transaction():
+    with opened(place) as state, state.transaction():
         last = max((rule.number for rule in rules(state)), default=0)
         rule = Rule(last + 1, fault)
         _store(state, rule)
@@ -96,7 +90,7 @@ def add(place: Place, fault: Fault) -> Rule:
 
 def rules(place: Place) -> list[Rule]:
     """List the rules with their counters, in their order."""
-    with _state(place) as state:
+    with opened(place) as state:
         rows = state.within(f"{KIND}:")
     rows.sort(key=lambda row: int(row[0].rpartition("/")[2]))
     return [
@@ -111,7 +105,7 @@ def clear(place: Place, number: int | None = None) -> int:
     Raises:
         UserError: there is no rule of that number.
     """
-    with _state(place) as state, state.transaction():
+    with opened(place) as state, state.transaction():
         gone = [rule for rule in rules(state) if number in (None, rule.number)]
         if number is not None and not gone:
             raise UserError(f"There is no fault {number}.", hint="tunestack local fault list")
@@ -130,13 +124,13 @@ def delay_roles(place: Place, checks: int) -> None:
     """
     if checks < 0:
         raise SettingsError(f"checks: {checks} is less than 0.", hint="0 puts grants in force.")
-    with _state(place) as state:
+    with opened(place) as state:
         set_role_delay(state, checks)
 
 
 def delayed_roles(place: Place) -> int:
     """Give how many times a new grant is refused before it is in force."""
-    with _state(place) as state:
+    with opened(place) as state:
         return role_delay(state)
 
 
@@ -196,18 +190,6 @@ def _store(state: State, rule: Rule) -> None:
 
 def _key(number: int) -> str:
     return f"{KIND}:/{number}"
-
-
-@contextmanager
-def _state(place: Place) -> Iterator[State]:
-    if isinstance(place, State):
-        yield place
-        return
-    state = State(place)
-    try:
-        yield state
-    finally:
-        state.close()
 
 
 @cache

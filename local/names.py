@@ -7,7 +7,7 @@ document of the state that can be set by hand while the local Azure runs.
 from pathlib import Path
 
 from core.errors import SettingsError, UserError
-from local.state import State
+from local.state import State, opened
 
 KIND = "takenName"
 GLOBAL_TYPES = (
@@ -30,11 +30,8 @@ def take(folder: Path, type: str, name: str) -> str:
         SettingsError: names of that type are not one for all of Azure.
     """
     found = _type(type)
-    state = State(folder)
-    try:
+    with opened(folder) as state:
         state.put(_key(found, name), KIND, {"type": found, "name": name})
-    finally:
-        state.close()
     return found
 
 
@@ -44,21 +41,15 @@ def free(folder: Path, type: str, name: str) -> None:
     Raises:
         UserError: nobody else has it.
     """
-    state = State(folder)
-    try:
+    with opened(folder) as state:
         if not state.delete(_key(_type(type), name)):
             raise UserError(f"Nobody else has {name}.", hint="tunestack local name list")
-    finally:
-        state.close()
 
 
 def taken(folder: Path) -> list[tuple[str, str]]:
     """List what somebody else has: (type, name)."""
-    state = State(folder)
-    try:
+    with opened(folder) as state:
         return [(row["type"], row["name"]) for _, row in state.within(f"{KIND}:")]
-    finally:
-        state.close()
 
 
 def _type(text: str) -> str:

@@ -6,24 +6,18 @@ survives a restart. A setting for one location goes before one for all of them. 
 used is `cores`' and `tokens`' business.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
-from pathlib import Path
 
 from core.errors import SettingsError
 from local.models import MODELS, Model
 from local.sizes import FAMILIES, SIZES, VmSize, size_of
-from local.state import State
+from local.state import Place, opened
 
 KIND = "quota"
 WITHDRAWN = "withdrawnSize"
 EVERYWHERE = "*"
-
-Place = Path | State
-"""The folder of a local Azure, or its open state."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +75,7 @@ def all_quotas() -> tuple[Quota, ...]:
 def limit(place: Place, name: str, location: str) -> int:
     """Give a limit in a location, as it was set or as a new subscription has it."""
     quota = _named(name)
-    with _state(place) as state:
+    with opened(place) as state:
         for where in (location, EVERYWHERE):
             record = state.get(_key(where, quota.name))
             if record is not None:
@@ -99,7 +93,7 @@ def set_limit(place: Place, name: str, value: int, location: str = EVERYWHERE) -
     if value < 0:
         raise SettingsError(f"limit: {value} is less than 0.", hint="0 leaves nothing to use.")
     where = _place_name(location)
-    with _state(place) as state:
+    with opened(place) as state:
         record = {"name": quota.name, "location": where, "limit": value}
         state.put(_key(where, quota.name), KIND, record)
     return Setting(quota.name, where, value)
@@ -107,7 +101,7 @@ def set_limit(place: Place, name: str, value: int, location: str = EVERYWHERE) -
 
 def settings(place: Place) -> list[Setting]:
     """List the limits that were set by hand."""
-    with _state(place) as state:
+    with opened(place) as state:
         return [Setting(**record) for _, record in state.within(f"{KIND}:")]
 
 
@@ -118,7 +112,7 @@ def withdraw(place: Place, name: str, location: str = EVERYWHERE) -> VmSize:
         SettingsError: there is no such size.
     """
     size, where = _size(name), _place_name(location)
-    with _state(place) as state:
+    with opened(place) as state:
         record = {"size": size.name, "location": where}
         state.put(_key(where, size.name, WITHDRAWN), WITHDRAWN, record)
     return size
@@ -131,7 +125,7 @@ def offer(place: Place, name: str, location: str = EVERYWHERE) -> VmSize:
         SettingsError: there is no such size.
     """
     size, where = _size(name), _place_name(location)
-    with _state(place) as state:
+    with opened(place) as state:
         for id, record in state.within(f"{WITHDRAWN}:"):
             if record["size"] == size.name and where in (EVERYWHERE, record["location"]):
                 state.delete(id)
@@ -140,7 +134,7 @@ def offer(place: Place, name: str, location: str = EVERYWHERE) -> VmSize:
 
 def withdrawn(place: Place) -> list[tuple[str, str]]:
     """List what was withdrawn: (size, location)."""
-    with _state(place) as state:
+    with opened(place) as state:
         rows = state.within(f"{WITHDRAWN}:")
     return [(record["size"], record["location"]) for _, record in rows]
 
@@ -153,7 +147,7 @@ def offered(place: Place, location: str) -> list[VmSize]:
 
 def clear(place: Place) -> int:
     """Take all limits and withdrawals back; give how many there were."""
-    with _state(place) as state, state.transaction():
+    with opened(place) as state, state.transaction():
         rows = [*state.within(f"{KIND}:"), *state.within(f"{WITHDRAWN}:")]
         for id, _ in rows:
             state.delete(id)
@@ -186,15 +180,3 @@ def _place_name(location: str) -> str:
 
 def _key(location: str, name: str, kind: str = KIND) -> str:
     return f"{kind}:/{location}/{name}"
-
-
-@contextmanager
-def _state(place: Place) -> Iterator[State]:
-    if isinstance(place, State):
-        yield place
-        return
-    state = State(place)
-    try:
-        yield state
-    finally:
-        state.close()

@@ -10,7 +10,7 @@ from core.errors import SettingsError, UserError
 from local.access import ASSIGNMENTS
 from local.arm.assignments import grant_person, make_person_owner
 from local.roles import ROLES, Role, role_of
-from local.state import State
+from local.state import State, opened
 from local.tenant import Tenant, tenant
 
 
@@ -24,27 +24,23 @@ def set_roles(folder: Path, names: list[str], group: str = "") -> list[str]:
     roles = [_role(name) for name in names]
     if not roles and not group:
         raise SettingsError("roles: the person needs one on the subscription.", hint="e.g. Reader")
-    home, state = tenant(folder), State(folder)
-    try:
+    home = tenant(folder)
+    with opened(folder) as state:
         scope = _scope(state, home, group)
         with state.transaction():
             for id in _assignments(state, home, scope):
                 state.delete(id)
             for role in roles:
                 grant_person(state, home, role, scope)
-    finally:
-        state.close()
     return [role.name for role in roles]
 
 
 def roles(folder: Path) -> list[tuple[str, str]]:
     """List the person's roles wherever they have some: (role, scope)."""
-    home, state = tenant(folder), State(folder)
-    try:
+    home = tenant(folder)
+    with opened(folder) as state:
         make_person_owner(state, home)
         found = [state.get(id) or {} for id in _assignments(state, home)]
-    finally:
-        state.close()
     pairs = [(one["properties"]["roleDefinitionId"], one["properties"]["scope"]) for one in found]
     return [(role.name, scope) for id, scope in pairs if (role := role_of(id))]
 

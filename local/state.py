@@ -121,3 +121,20 @@ class State:
         """Close the file; the state stays on disk."""
         with self._lock:
             self._rows.close()
+
+
+Place = Path | State
+"""The folder of a local Azure, or its open state."""
+
+
+@contextmanager
+def opened(place: Place) -> Iterator[State]:
+    """Give the state of a place; one that was not open is closed again."""
+    if isinstance(place, State):
+        yield place
+        return
+    state = State(place)
+    try:
+        yield state
+    finally:
+        state.close()

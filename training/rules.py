@@ -2,20 +2,16 @@
 
 from collections.abc import Iterator
 
-from core.environments import Device
 from core.errors import PrerequisiteError
 from core.facts import Facts
-from core.images import Image, lasting, pinned_image, pinned_packages, there
-from core.lifecycle import OLD, OPEN_MODELS, Kind, age, judged, retirement
+from core.images import Pinned
+from core.lifecycle import OLD, OPEN_MODELS, Kind, age, retirement
 from core.model_dates import tunable_models
 from core.recipe import BaseModelSource
 from core.rules import Finding, Rule, failed, ok, warning
 from training.assets import packaged_weights
 from training.environment import JOB_FOLDER
 from training.model_hub import Answer, ask_hub
-
-IMAGE_FIX = "training/job/environment.json: {} image"
-PACKAGES_FIX = "training/job/requirements.in: {} instead"
 
 
 def base_model(facts: Facts) -> Iterator[Finding]:
@@ -128,37 +124,14 @@ def _hub_answer(facts: Facts) -> Answer | None:
     return answer
 
 
-def image_lasts(facts: Facts) -> Iterator[Finding]:
-    """Judge the image that nodes start from."""
-    yield from lasting(facts, _image(facts), IMAGE_FIX)
-
-
-def image_there(facts: Facts) -> Iterator[Finding]:
-    """Say whether the registry still has the image."""
-    yield from there(facts, _image(facts), IMAGE_FIX)
-
-
-def packages(facts: Facts) -> Iterator[Finding]:
-    """Judge the packages that a node installs."""
-    names = pinned_packages(JOB_FOLDER, _device(facts))
-    yield from judged(Kind.PACKAGE, names, facts.today, PACKAGES_FIX)
-
-
-def _image(facts: Facts) -> Image:
-    return pinned_image(JOB_FOLDER, _device(facts))
-
-
-def _device(facts: Facts) -> Device:
-    return facts.settings.compute
-
-
 TRAIN = frozenset({"train"})
+NODE = Pinned(JOB_FOLDER, lambda facts: facts.settings.compute, "training/job")
 RULES = (
     Rule("lifecycle.base-model", base_model, stops=TRAIN, needs_azure=False),
     Rule("lifecycle.served-models", served_models, warns=frozenset({"up"}), needs_azure=False),
     Rule("hub.reach", hub_reach, warns=TRAIN, needs_azure=False),
     Rule("hub.revision", hub_revision, stops=TRAIN, needs_azure=False),
-    Rule("lifecycle.image", image_lasts, stops=TRAIN, needs_azure=False),
-    Rule("image.tag", image_there, stops=TRAIN, needs_azure=False),
-    Rule("lifecycle.job-packages", packages, stops=TRAIN, needs_azure=False),
+    Rule("lifecycle.image", NODE.image_lasts, stops=TRAIN, needs_azure=False),
+    Rule("image.tag", NODE.image_is_there, stops=TRAIN, needs_azure=False),
+    Rule("lifecycle.job-packages", NODE.packages_last, stops=TRAIN, needs_azure=False),
 )
