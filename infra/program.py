@@ -39,19 +39,7 @@ def declare(settings: Settings, *, engine: str = PULUMI) -> Mapping[str, Any]:
     if settings.budget:
         Budget(site, group)
 
-    monitoring: Monitoring | None = None
-    workspace: Workspace | AdoptedWorkspace
-    if identities.workspace is None:
-        workspace = AdoptedWorkspace(site, group)
-        _grant_stores(grants, workspace.linked)
-    else:
-        stores = Stores(site, group, caller.tenant_id)
-        linked = stores.linked
-        _grant_stores(grants, linked)
-        after = grants.of(Who.WORKSPACE)
-        workspace = Workspace(site, group, linked, identities.workspace, after)
-        if settings.monitoring:
-            monitoring = Monitoring(site, group, workspace.id, stores.logs.id)
+    workspace, monitoring = _workspace(site, group, identities, grants, caller.tenant_id)
     grants.give(Scope.WORKSPACE, workspace.id)
     main, *_ = clusters(
         site,
@@ -85,6 +73,26 @@ def declare(settings: Settings, *, engine: str = PULUMI) -> Mapping[str, Any]:
         "endpoint_logs": monitoring.logs if monitoring else "",
         "alert_group": monitoring.alert_group if monitoring else "",
     }
+
+
+def _workspace(
+    site: Site,
+    group: resources.ResourceGroup,
+    identities: Identities,
+    grants: Grants,
+    tenant: str,
+) -> tuple[Workspace | AdoptedWorkspace, Monitoring | None]:
+    """Take the adopted workspace, or make one with its stores and, where asked, its monitoring."""
+    if identities.workspace is None:
+        adopted = AdoptedWorkspace(site, group)
+        _grant_stores(grants, adopted.linked)
+        return adopted, None
+    stores = Stores(site, group, tenant)
+    _grant_stores(grants, stores.linked)
+    after = grants.of(Who.WORKSPACE)
+    made = Workspace(site, group, stores.linked, identities.workspace, after)
+    watched = site.settings.monitoring
+    return made, Monitoring(site, group, made.id, stores.logs.id) if watched else None
 
 
 def _clusters(site: Site) -> dict[str, Any]:

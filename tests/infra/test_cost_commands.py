@@ -7,12 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from command_runner import run
 from recorded_arm import FakeCloud, ignore
 
 import commands.deploy
-from cli import COMMANDS, help_text
-from commands.root import command_line
 from commands.session import Session
 from core.refs import ModelRef
 from core.settings import Settings
@@ -27,13 +25,6 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> FakeCloud:
     cloud = FakeCloud(is_person=False)
     monkeypatch.setattr(Session, "cloud", cloud)
     return cloud
-
-
-def run(*words: str, exit_code: int = 0) -> Result:
-    root = command_line(COMMANDS, help_text())
-    result = CliRunner().invoke(root, words, catch_exceptions=False)
-    assert result.exit_code == exit_code, result.output
-    return result
 
 
 def bring_up(cloud: FakeCloud) -> str:

@@ -5,12 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from command_runner import run
 from recorded_arm import SUBSCRIPTION, FakeCloud
 
-from cli import COMMANDS, help_text
 from commands.preflight import all_rules
-from commands.root import command_line
 from commands.session import Session
 from core.errors import CloudError, NotSignedIn, UserError
 from tests.training.quick import chats
@@ -37,13 +35,6 @@ def nothing_but_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
 def stacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("TUNESTACK_STACKS", str(tmp_path / "stacks"))
     return tmp_path / "stacks"
-
-
-def run(*words: str, exit_code: int = 0) -> Result:
-    root = command_line(COMMANDS, help_text())
-    result = CliRunner().invoke(root, words, catch_exceptions=False)
-    assert result.exit_code == exit_code, result.output
-    return result
 
 
 def findings(*words: str, exit_code: int = 0) -> dict[str, dict[str, str]]:

@@ -6,11 +6,9 @@ from typing import Any
 
 import pytest
 import yaml
-from click.testing import CliRunner, Result
+from command_runner import run
 from recorded_arm import SUBSCRIPTION, FakeCloud
 
-from cli import COMMANDS, help_text
-from commands.root import command_line
 from commands.session import Session
 
 
@@ -26,13 +24,6 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> FakeCloud:
 def stacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("TUNESTACK_STACKS", str(tmp_path / "stacks"))
     return tmp_path / "stacks"
-
-
-def run(*words: str, exit_code: int = 0) -> Result:
-    root = command_line(COMMANDS, help_text())
-    result = CliRunner().invoke(root, words, catch_exceptions=False)
-    assert result.exit_code == exit_code, result.output
-    return result
 
 
 def workspace_id(cloud: FakeCloud) -> str:
