@@ -41,7 +41,10 @@ class BaseModelSource(Part):
 
 
 class Lora(Part):
-    """Low-rank adapters; the base stays frozen and the adapters are merged at the end."""
+    """Low-rank adapters; the base stays frozen and the adapters are merged at the end.
+
+    With the method `qlora` the frozen base is held in four bits (nf4, twice quantised).
+    """
 
     rank: int = Field(16, ge=1, le=512)
     alpha: int = Field(32, ge=1)
@@ -52,6 +55,15 @@ class Lora(Part):
         ge=0,
         description="Adapt the last so many layers; 0: all. Fewer cost less time and memory.",
     )
+
+
+class Dpo(Part):
+    """Direct preference optimisation: learn to prefer `chosen` to `rejected` answers."""
+
+    beta: float = Field(
+        0.1, gt=0, description="How closely the model is held to the one it starts from."
+    )
+    loss: Literal["sigmoid", "hinge", "ipo"] = "sigmoid"
 
 
 class Training(Part):
@@ -75,6 +87,14 @@ class Training(Part):
     weight_decay: float = Field(0.0, ge=0)
     max_grad_norm: float = Field(1.0, gt=0)
     save_steps: int = Field(500, ge=1)
+    eval_steps: int = Field(
+        0, ge=0, description="Measure on the validation file every so many steps; 0: every epoch."
+    )
+    keep: Literal["best", "last"] = Field(
+        "last",
+        description="Which weights become the model: those of the lowest validation loss, or the"
+        " last.",
+    )
     logging_steps: int = Field(20, ge=1)
     seed: int = 0
     processes: int = Field(1, ge=1, description="Processes per node (PyTorch distribution).")
@@ -105,8 +125,12 @@ class Recipe(Part):
         pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_-]{0,60}$", description="Registered as."
     )
     base: BaseModelSource
-    method: Literal["full", "lora"]
+    objective: Literal["sft", "dpo"] = Field(
+        "sft", description="sft: learn the assistant's turns; dpo: learn from pairs of answers."
+    )
+    method: Literal["full", "lora", "qlora"]
     lora: Lora = Lora()
+    dpo: Dpo = Dpo()
     training: Training = Training()
     samples: Samples = Samples()
     loss: Literal["assistant_only"] = "assistant_only"

@@ -4,10 +4,16 @@ import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from datasets import Dataset
 from failure import JobError
+from recipe_file import Recipe
+from templates import training_template
 from transformers import PreTrainedTokenizerBase
+
+if TYPE_CHECKING:
+    from material import Material
 
 log = logging.getLogger("job")
 
@@ -75,6 +81,29 @@ def shared_system_message(conversations: dict[int, Conversation]) -> str:
     openings = (turns[0] for turns in conversations.values())
     first = {turn["content"] if turn["role"] == "system" else "" for turn in openings}
     return first.pop() if len(first) == 1 else ""
+
+
+def tokenised(
+    material: "Material", tokenizer: PreTrainedTokenizerBase, recipe: Recipe
+) -> tuple[Dataset, Dataset]:
+    """Tokenise both parts with the model's own template, marked for its answers.
+
+    Raises:
+        JobError: the template has no marks, or a conversation would be cut off.
+    """
+    template = training_template(tokenizer)
+    train, evaluation = (
+        tokenise(
+            material.talks[part],
+            tokenizer,
+            template,
+            max_length=recipe.training.max_length,
+            may_split=recipe.training.packing,
+            name=path.name,
+        )
+        for part, path in material.files.items()
+    )
+    return train, evaluation
 
 
 def tokenise(

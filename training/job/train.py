@@ -16,7 +16,7 @@ from pathlib import Path
 
 from failure import JobError, explain
 from recipe_file import check_world_size, is_first_process, read_recipe
-from run_metrics import Clock, end_mlflow, summary, write_metrics
+from run_metrics import Clock, end_mlflow
 
 log = logging.getLogger("job")
 
@@ -55,76 +55,37 @@ def train(order: argparse.Namespace) -> None:
     check_world_size(recipe)
     with clock.phase("imports"):
         from base_model import load_base
-        from checkpoints import Before, last_whole_checkpoint
-        from dataset import read_conversations, shared_system_message, tokenise
+        from callbacks import TellMlflow
+        from checkpoints import Before
+        from dataset import tokenised
         from device import choose_device
-        from samples import answers, write_samples
-        from saved_model import file_sha256, merged, save_model, write_manifest
-        from templates import training_template
-        from tuning import TellMlflow, build_trainer
+        from learning import learn
+        from material import read_material
+        from result import leave_result
+        from samples import answers
 
     device = choose_device(recipe.training.precision)
-    first = is_first_process()
     for folder in (order.output, order.checkpoints, order.report):
         folder.mkdir(parents=True, exist_ok=True)
-
     with clock.phase("reading the data"):
-        files = {"train": order.train_file, "eval": order.eval_file}
-        talks = {name: read_conversations(path) for name, path in files.items()}
-        hashes = {name: file_sha256(path) for name, path in files.items()}
-        asked = list(talks["eval"].values())[: recipe.samples.count]
-
+        material = read_material(order)
     with clock.phase("loading the base model"):
-        texts = [turn["content"] for talk in talks["train"].values() for turn in talk]
-        model, tokenizer = load_base(recipe, order.base_model, texts, device)
-
+        model, tokenizer = load_base(recipe, order.base_model, material.texts, device)
     with clock.phase("tokenising"):
-        template = training_template(tokenizer)
-        data = [
-            tokenise(
-                talks[name],
-                tokenizer,
-                template,
-                max_length=recipe.training.max_length,
-                may_split=recipe.training.packing,
-                name=path.name,
-            )
-            for name, path in files.items()
-        ]
+        data = tokenised(material, tokenizer, recipe)
 
     before = Before(order.checkpoints)
     with clock.phase("answers of the base model"):
-        if first and "answers" not in before:
+        if is_first_process() and "answers" not in before:
+            asked = material.asked(recipe.samples.count)
             before.keep("answers", answers(model, tokenizer, asked, recipe.samples))
 
-    checkpoint = last_whole_checkpoint(order.checkpoints)
-    trainer = build_trainer(
-        recipe,
-        device,
-        (model, tokenizer),
-        (data[0], data[1]),
-        order.checkpoints,
-        first_evaluation=checkpoint is None,
-        callbacks=[TellMlflow(recipe, hashes["train"])],
-    )
+    tell = TellMlflow(recipe, material.hashes["train"])
     with clock.phase("training"):
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-
-    if not first:
-        return
-    with clock.phase("merging and saving"):
-        tuned = merged(trainer.accelerator.unwrap_model(trainer.model))
-        save_model(tuned, tokenizer, order.output, recipe)
-    with clock.phase("answers of the tuned model"):
-        after = answers(tuned, tokenizer, asked, recipe.samples)
-        write_samples(order.report / "samples.jsonl", asked, before["answers"], after)
-
-    metrics = summary(trainer.state.log_history, clock, is_resumed=checkpoint is not None)
-    with clock.phase("manifest"):
-        known = {"data_sha256": hashes, "system_message": shared_system_message(talks["train"])}
-        write_manifest(order.output, recipe, device, known, metrics)
-    write_metrics(order.report / "metrics.json", metrics)
-    log.info("done in %.0f s", sum(clock.seconds.values()))
+        learned = learn(recipe, device, (model, tokenizer), data, order.checkpoints, [tell])
+    if is_first_process():
+        leave_result(order, recipe, device, material, before, learned, tokenizer, clock)
+        log.info("done in %.0f s", sum(clock.seconds.values()))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,45 @@
+"""What the job leaves behind: the model with its manifest, the samples and the metrics."""
+
+import argparse
+import logging
+from typing import Any
+
+from checkpoints import Before
+from device import Device
+from learning import Learned
+from material import Material
+from recipe_file import Recipe
+from run_metrics import Clock, summary, write_metrics
+from samples import answers, write_samples
+from saved_model import merged, save_model, write_manifest
+from transformers import PreTrainedTokenizerBase
+
+log = logging.getLogger("job")
+
+
+def leave_result(
+    order: argparse.Namespace,
+    recipe: Recipe,
+    device: Device,
+    material: Material,
+    before: Before,
+    learned: Learned,
+    tokenizer: PreTrainedTokenizerBase,
+    clock: Clock,
+) -> dict[str, Any]:
+    """Save the model and everything that is told of it; give what metrics.json holds."""
+    asked = material.asked(recipe.samples.count)
+    with clock.phase("merging and saving"):
+        tuned = merged(learned.model)
+        save_model(tuned, tokenizer, order.output, recipe)
+    with clock.phase("answers of the tuned model"):
+        after = answers(tuned, tokenizer, asked, recipe.samples)
+        write_samples(order.report / "samples.jsonl", asked, before["answers"], after)
+
+    history = learned.trainer.state.log_history
+    metrics = summary(history, clock, is_resumed=learned.is_resumed)
+    with clock.phase("manifest"):
+        known = {"data_sha256": material.hashes, "system_message": material.system_message}
+        write_manifest(order.output, recipe, device, known, metrics)
+    write_metrics(order.report / "metrics.json", metrics)
+    return metrics
