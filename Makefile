@@ -37,7 +37,7 @@ $(VENV)/.rehearse: pyproject.toml | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/.test: pyproject.toml | $(VENV)/bin/python
-	@.ci/sync $(VENV) --extra local --extra rehearsal
+	@.ci/sync $(VENV) --extra data --extra local --extra rehearsal
 	@touch $@ $(VENV)/.rehearse
 
 rehearse: $(VENV)/.rehearse
@@ -57,7 +57,7 @@ lint: $(VENV)/.test
 check: lint test
 
 bench: $(VENV)/.test
-	@for file in bench/help.py bench/data_check.py bench/engine.py bench/rehearsal.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+	@for file in bench/help.py bench/data.py bench/engine.py bench/rehearsal.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
 docs: $(VENV)/.test
 	$(BIN)/python -m local.coverage

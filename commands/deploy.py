@@ -107,8 +107,14 @@ def _say_cost(session: Session, model: ModelRef, vm_size: str, limit: float | No
     price = sizing.price(vm_size, quote)
     say(f"Serving [bold]{model}[/bold] on one instance. {where}{price}")
     if not session.is_rehearsal:
-        for warning in sizing.warnings(vm_size):
+        for warning in sizing.warnings(vm_size, _parameters(session, model)):
             say(f"[yellow]Note:[/yellow] {warning}")
+
+
+def _parameters(session: Session, model: ModelRef) -> int:
+    """Read a model's size from its tags; older models have none, and count as Phi-3.5-mini."""
+    told = find_model(session.cloud, session.outputs, model)["tags"].get("parameters", "")
+    return int(told) if told.isdigit() else sizing.PARAMETERS
 
 
 def _print(session: Session, model: ModelRef, document: dict[str, Any]) -> None:

@@ -1,11 +1,13 @@
-"""A job as it runs, on stderr: its log, and one live line of step, loss and time left."""
+"""A job as it runs, on stderr: its log, and one live line of step, loss, time left and cost."""
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from commands.job_cost import JobCost
+from commands.job_line import Meter, eta_text, metrics_line
 from commands.output import console, say
 from core.errors import UserError
 from training.follow import Event, LogLine, Metrics, Status
@@ -14,8 +16,12 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 
-def watch(events: Iterable[Event], job: str, stack: str) -> None:
+def watch(
+    events: Iterable[Event], job: str, stack: str, cost: Callable[[], JobCost] | None = None
+) -> None:
     """Show events until they end; on Ctrl-C say that the job goes on and how to come back.
+
+    `cost` reads the job's price and start; it is asked when the job runs.
 
     Raises:
         JobFailed: as `training.follow.follow` does; its hint then names the stack.
@@ -23,9 +29,9 @@ def watch(events: Iterable[Event], job: str, stack: str) -> None:
     try:
         with naming_stack(stack):
             if sys.stderr.isatty():
-                _watch_live(events)
+                _watch_live(events, Meter(cost))
             else:
-                _watch_plain(events)
+                _watch_plain(events, Meter(cost))
     except KeyboardInterrupt:
         say(
             f"\nThe job {job} goes on, and costs while it runs.\n"
@@ -46,57 +52,49 @@ def naming_stack(stack: str) -> Iterator[None]:
         raise
 
 
-def metrics_line(values: dict[str, Any]) -> str:
-    """Write what was measured at a step in one line."""
-    parts = []
-    if "step" in values:
-        steps = f"/{values['steps']}" if values.get("steps") else ""
-        parts.append(f"step {values['step']}{steps}")
-    parts += [
-        f"{name.replace('_', ' ')} {_figure(name, values[name])}"
-        for name in ("epoch", "loss", "eval_loss", "learning_rate")
-        if isinstance(values.get(name), int | float)
-    ]
-    return "  ".join(parts)
-
-
-def _figure(name: str, value: float) -> str:
-    if name == "learning_rate":
-        return f"{value:.2g}"
-    return f"{value:.2f}" if name == "epoch" else f"{value:.3f}"
-
-
-def _watch_plain(events: Iterable[Event]) -> None:
+def _watch_plain(events: Iterable[Event], meter: Meter) -> None:
     screen = console()
     for event in events:
         match event:
             case Status(status):
+                _begin(status, meter)
                 screen.print(f"{_clock()} {status}", markup=False)
             case LogLine(text) if not _is_listing(text):
                 screen.print(text, markup=False, soft_wrap=True)
             case Metrics(values):
-                screen.print(metrics_line(values), markup=False, soft_wrap=True)
+                more = (eta_text(values.get("eta_seconds")), "" if meter.is_free else meter.told())
+                screen.print(metrics_line(values, *more), markup=False, soft_wrap=True)
 
 
-def _watch_live(events: Iterable[Event]) -> None:
+def _watch_live(events: Iterable[Event], meter: Meter) -> None:
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from commands.job_outlook import Outlook
 
     columns = (
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),
         TextColumn("{task.fields[measured]}"),
         TimeElapsedColumn(),
+        Outlook(meter.told),
     )
     with Progress(*columns, console=console(), transient=False) as progress:
-        line = progress.add_task("Submitted", total=None, measured="")
+        line = progress.add_task("Submitted", total=None, measured="", until=None)
         for event in events:
+            if isinstance(event, Status):
+                _begin(event.status, meter)
             _update(progress, line, event)
+
+
+def _begin(status: str, meter: Meter) -> None:
+    if status == "Running":
+        meter.begin()
 
 
 def _update(progress: "Progress", line: "TaskID", event: Event) -> None:
     match event:
         case Status(status):
-            progress.update(line, description=status)
+            progress.update(line, description=status, until=None)
             if status == "Completed":
                 total = progress.tasks[line].total or 1
                 progress.update(line, total=total, completed=total)
@@ -108,7 +106,14 @@ def _update(progress: "Progress", line: "TaskID", event: Event) -> None:
                 total=values.get("steps"),
                 completed=values.get("step", 0),
                 measured=metrics_line(values),
+                **_until(values),
             )
+
+
+def _until(values: dict[str, Any]) -> dict[str, Any]:
+    """Give when the training ends; an evaluation's line says nothing of it."""
+    left = values.get("eta_seconds")
+    return {} if left is None else {"until": time.monotonic() + left}
 
 
 def _is_listing(text: str) -> bool:

@@ -5,19 +5,30 @@ from typing import Any
 
 import click
 
-from commands.job_view import metrics_line, naming_stack, watch
+from commands.following import follow_run
+from commands.job_cost import job_cost, utc_now
+from commands.job_explain import as_document, explain
+from commands.job_line import metrics_line
+from commands.job_report import price_text, report
+from commands.job_resume import resume
+from commands.job_view import naming_stack
 from commands.options import json_option, stack_option
 from commands.output import say, show, table
 from commands.session import Session
 from training import jobs as training_jobs
-from training.follow import LogLine, Metrics, follow, read_log
-from training.metrics import failure_reason, job_metrics
-from training.submission import OUTPUTS
+from training.failures import EXPLAINED, explain_job
+from training.follow import LogLine, Metrics, read_log
+from training.metrics import curve_summary, failure_reason, job_metrics
+from training.submission import OUTPUTS, RUN_TAG, TRY_TAG
 
 
 @click.group()
 def jobs() -> None:
-    """List, show, follow, cancel and download jobs."""
+    """List, show, follow, explain, cancel, resume and download jobs."""
+
+
+for command in (resume, report, explain):
+    jobs.add_command(command)
 
 
 @jobs.command(name="list")
@@ -28,9 +39,16 @@ def list_command(stack: str, as_json: bool) -> None:
     session = Session(stack)
     found = training_jobs.list_jobs(session.cloud, session.outputs)
     rows = [
-        (job["name"], job["status"], job["created"], job["tags"].get("recipe", "")) for job in found
+        (
+            job["name"],
+            job["status"],
+            job["created"],
+            job["tags"].get("recipe", ""),
+            place_in_run(job),
+        )
+        for job in found
     ]
-    show(found, as_json, lambda: table("", ["job", "status", "created", "recipe"], rows))
+    show(found, as_json, lambda: table("", ["job", "status", "created", "recipe", "run"], rows))
     if not found:
         say("No job yet. Next: tunestack train")
 
@@ -46,8 +64,14 @@ def show_command(name: str, stack: str, as_json: bool) -> None:
     with naming_stack(stack):
         job = training_jobs.describe_job(training_jobs.find_job(cloud, outputs, name))
     job["metrics"] = job_metrics(cloud, outputs, name)
-    job["error"] = failure_reason(cloud, outputs, name) if job["status"] == "Failed" else ""
-    show(job, as_json, lambda: _print_job(job))
+    job["curve"] = curve_summary(cloud, outputs, name)
+    cost = job_cost(session, name)
+    job["cost"] = cost.document(utc_now())
+    has_failed = job["status"] in EXPLAINED
+    job["error"] = failure_reason(cloud, outputs, name) if has_failed else ""
+    found = explain_job(cloud, outputs, name, job["status"]) if has_failed else None
+    job["explanation"] = as_document(found) if found else None
+    show(job, as_json, lambda: _print_job(job, price_text(cost)))
 
 
 @jobs.command()
@@ -59,7 +83,7 @@ def logs(name: str, follows: bool, stack: str) -> None:
     session = Session(stack)
     cloud, outputs = session.cloud, session.outputs
     if follows:
-        watch(follow(cloud, outputs, name), name, stack)
+        name = follow_run(session, name)
         say(f"Next: tunestack models register {name} --stack {stack}")
         return
     with naming_stack(stack):
@@ -113,9 +137,17 @@ def download(
     show(document, as_json, lambda: table("", ["output", "folder"], document.items()))
 
 
-def _print_job(job: dict[str, Any]) -> None:
+def place_in_run(job: dict[str, Any]) -> str:
+    """Say of which run a job is a further try; empty for a first one."""
+    number, run = job["tags"].get(TRY_TAG, "1"), job["tags"].get(RUN_TAG, "")
+    return "" if number == "1" else f"try {number} of {run}"
+
+
+def _print_job(job: dict[str, Any], price: str) -> None:
     rows = [(key, job[key]) for key in ("name", "status", "created", "compute", "studio_url")]
     rows += sorted(job["tags"].items())
     rows += [(key, f"{value:.4g}") for key, value in sorted(job["metrics"].items())]
-    rows += [("error", job["error"])] if job["error"] else []
+    rows += [("price", price), ("error", job["error"])]
+    why = job["explanation"] or {}
+    rows += [(key, why[key]) for key in ("cause", "rule", "fix") if key in why]
     table("", ["", "value"], [row for row in rows if row[1]])

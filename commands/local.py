@@ -8,6 +8,7 @@ import click
 
 from commands.local_fault import fault
 from commands.local_name import name as name_group
+from commands.local_preempt import preempt
 from commands.local_quota import quota
 from commands.local_rights import rights
 from commands.options import json_option
@@ -20,7 +21,7 @@ def local() -> None:
     """Run the rehearsal's Azure by hand: start, env, status, stop."""
 
 
-for _command in (fault, quota, rights, name_group):
+for _command in (fault, preempt, quota, rights, name_group):
     local.add_command(_command)
 
 

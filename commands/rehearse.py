@@ -8,6 +8,7 @@ import shlex
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import click
 
@@ -78,6 +79,12 @@ def steps(recipe: str, question: str) -> list[Step]:
             "free",
         ),
         Step(
+            "The report",
+            ("jobs", "report", "--stack", REHEARSAL, "--folder", str(_report())),
+            "Losses, speed, memory, verdict and samples of that job, as a page and a picture.",
+            "free; the studio shows the job's own copy in its output `report`",
+        ),
+        Step(
             "The endpoint",
             ("deploy", "--stack", REHEARSAL, "--yes"),
             "An online endpoint with an identity of its own; traffic moves when it has answered.",
@@ -127,6 +134,10 @@ def rehearse(context: click.Context, recipe: str, question: str, keep: bool, yes
     _conclude(times, keep)
 
 
+def _report() -> Path:
+    return home() / "rehearsal" / "report"
+
+
 def _hourly() -> str:
     size = Settings().cluster_vm_size
     known = vm_size(size)
@@ -170,6 +181,7 @@ def _conclude(times: list[tuple[str, float]], keep: bool) -> None:
     for title, seconds in times:
         say(f"   {title:<16}{seconds:7.1f} s  {'█' * round(30 * seconds / together)}")
     say(f"   {'Together':<16}{together:7.1f} s")
+    say(f"\nThe training's page: {_report() / 'index.html'}")
     if keep:
         say("\nEverything stands. Talk to it: tunestack chat; take it down: tunestack destroy")
     else:

@@ -4,6 +4,7 @@ One YAML file each in training/recipes/, or a person's own file. The job gets th
 model as JSON, so nothing is decided twice.
 """
 
+from collections.abc import Iterator
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -70,7 +71,7 @@ class Training(Part):
     """Hyperparameters, under TRL's names for today."""
 
     epochs: float = Field(3, gt=0)
-    max_steps: int = Field(-1, ge=-1, description="Stop after so many steps; -1: by epochs.")
+    max_steps: int = Field(-1, ge=-1, description="Stop after so many updates; -1: by epochs.")
     learning_rate: float = Field(5e-6, gt=0, lt=1)
     scheduler: Literal["cosine", "linear", "constant"] = "cosine"
     warmup: float = Field(0.2, ge=0, lt=1, description="Share of all steps.")
@@ -134,3 +135,38 @@ class Recipe(Part):
     training: Training = Training()
     samples: Samples = Samples()
     loss: Literal["assistant_only"] = "assistant_only"
+
+    @model_validator(mode="after")
+    def _parts_agree(self) -> "Recipe":
+        """Refuse what contradicts itself or would be passed over in silence, all of it at once."""
+        if reasons := [*self._wrong_adapters(), *self._wrong_steps(), *self._wrong_for_dpo()]:
+            raise ValueError("\n".join(reasons))
+        return self
+
+    def _wrong_adapters(self) -> Iterator[str]:
+        modules = self.lora.target_modules
+        if not modules:
+            yield "lora.target_modules: name at least one module, or all-linear"
+        if modules != "all-linear" and any(name.endswith("lm_head") for name in modules):
+            yield (
+                "lora.target_modules: lm_head carries no adapter, as the loss is computed from its"
+                " weights alone; leave it out"
+            )
+
+    def _wrong_steps(self) -> Iterator[str]:
+        ours = self.training
+        if ours.max_steps == 0:
+            yield "training.max_steps: 0 trains nothing; -1 trains for the epochs"
+        if 0 < ours.max_steps < ours.eval_steps:
+            yield (
+                f"training.eval_steps: {ours.eval_steps} never comes within training.max_steps"
+                f" {ours.max_steps}; 0 measures at the end"
+            )
+
+    def _wrong_for_dpo(self) -> Iterator[str]:
+        if self.objective != "dpo":
+            return
+        if self.training.packing:
+            yield "training.packing: pairs of answers are not packed; set it to false"
+        if self.method != "full" and self.lora.dropout:
+            yield "lora.dropout: dpo compares two models and switches dropout off; set it to 0"

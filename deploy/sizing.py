@@ -12,12 +12,16 @@ RESERVE = 1.2
 EXEMPT = re.compile(r"Standard_(NC\d+ad\w*|ND\d+\w*)_(A100_v4|H100_v5)", re.IGNORECASE)
 """Sizes without that reserve, among those that the catalog does not know."""
 
-WEIGHTS_GB = 8
-"""A model of 3.8 billion parameters in bfloat16, held by the scoring program."""
+PARAMETERS = 3_821_079_552
+"""Phi-3.5-mini's, of which a model is taken to have as many where its tags do not tell."""
+NUMBER_BYTES = 2
+"""A weight in bfloat16, as the scoring program holds it."""
 READ_PER_SECOND = 22
 WRITTEN_PER_SECOND = 3.4
-"""Tokens of the same model on two CPU cores with AVX-512, measured on 2026-11-21."""
+"""Tokens of Phi-3.5-mini on two CPU cores with AVX-512, measured on 2026-11-21."""
 REQUEST_SECONDS = 150
+SMALL = 300_000_000
+"""Parameters up to which processors answer well enough."""
 
 
 def require_current(name: str) -> None:
@@ -46,12 +50,12 @@ def price(name: str, quote: Quote | None) -> str:
     )
 
 
-def warnings(name: str) -> list[str]:
-    """Say where a size is small for a model of 3.8 billion parameters, one finding a line."""
+def warnings(name: str, parameters: int = PARAMETERS) -> list[str]:
+    """Say where a size is small for a model of so many parameters, one finding a line."""
     size = vm_size(name)
     if size is None:
         return [f"{name} is not in this program's catalog: look at its memory and quota yourself."]
-    return [*_quota(size), *_memory(size), *_speed(size)]
+    return [*_quota(size), *_memory(size, parameters), *_speed(size, parameters)]
 
 
 def quota_instances(name: str, instances: int) -> int:
@@ -76,22 +80,30 @@ def _quota(size: VmSize) -> list[str]:
     ]
 
 
-def _memory(size: VmSize) -> list[str]:
+def _memory(size: VmSize, parameters: int) -> list[str]:
+    weights = parameters * NUMBER_BYTES / 1e9
     memory = size.gpu_memory_gib if size.gpus else size.memory_gib
-    if memory >= 2 * WEIGHTS_GB:
+    if memory >= 2 * weights:
         return []
     return [
-        f"{memory} GiB are little for a model of 3.8 billion parameters: {WEIGHTS_GB} GB of"
-        " weights, and the cache of every answer beside them."
+        f"{memory} GiB are little for a model of {_billion(parameters)} parameters:"
+        f" {weights:.0f} GB of weights, and the cache of every answer beside them."
     ]
 
 
-def _speed(size: VmSize) -> list[str]:
-    if size.gpus:
+def _speed(size: VmSize, parameters: int) -> list[str]:
+    if size.gpus or parameters <= SMALL:
         return []
-    tokens = int(REQUEST_SECONDS * WRITTEN_PER_SECOND)
+    share = PARAMETERS / parameters  # reading weights is most of the work
+    read, written = READ_PER_SECOND * share, WRITTEN_PER_SECOND * share
+    tokens = int(REQUEST_SECONDS * written)
     return [
-        f"No GPU: two cores read {READ_PER_SECOND} and write {WRITTEN_PER_SECOND} tokens a second"
-        f" of a model of 3.8 billion parameters, {tokens} in the {REQUEST_SECONDS} s of a request;"
+        f"No GPU: two cores read {read:.0f} and write {written:.2g} tokens a second"
+        f" of a model of {_billion(parameters)} parameters, {tokens} in {REQUEST_SECONDS} s of a"
+        " request;"
         f" this size has {size.vcpus} virtual cores. Models of 0.1 billion are fine."
     ]
+
+
+def _billion(parameters: int) -> str:
+    return f"{parameters / 1e9:.1f} billion"

@@ -86,11 +86,12 @@ NEEDS = (
         ),
     ),
     Need(
-        "register models and find them",
+        "register models, find them and delete versions",
         (
             f"{WORKSPACES}/models/read",
             f"{WORKSPACES}/models/versions/read",
             f"{WORKSPACES}/models/versions/write",
+            f"{WORKSPACES}/models/versions/delete",
         ),
     ),
     Need(

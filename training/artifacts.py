@@ -40,6 +40,22 @@ class BlobFolder:
                 return []
         return [name.removeprefix(self.prefix) for name in found]
 
+    def sizes(self) -> dict[str, int]:
+        """Give what is in it, by path relative to the folder, with its bytes."""
+        from azure.core.exceptions import ResourceNotFoundError
+
+        with operation(f"list {self.prefix}"):
+            try:
+                found = list(self.container.list_blobs(name_starts_with=self.prefix))
+            except ResourceNotFoundError:  # the container comes with the first job
+                return {}
+        return {str(blob.name).removeprefix(self.prefix): int(blob.size) for blob in found}
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write one file, over what was there."""
+        with operation(f"write {self.prefix}{name}"):
+            self.container.upload_blob(self.prefix + name, content, overwrite=True)
+
     def read(self, name: str) -> bytes | None:
         """Read one file; None where there is none."""
         from azure.core.exceptions import ResourceNotFoundError
@@ -71,9 +87,10 @@ class BlobFolder:
             target = (folder / name).resolve()
             if not target.is_relative_to(folder.resolve()):
                 raise UserError(f"The output names a file outside its folder: {name}")
-            yield name, self._download(name, target)
+            yield name, self.fetch(name, target)
 
-    def _download(self, name: str, target: Path) -> int:
+    def fetch(self, name: str, target: Path) -> int:
+        """Write one file to `target`, whole or not at all; give its bytes."""
         partial = target.with_name(target.name + ".part")
         with operation(f"download {self.prefix}{name}"):
             stream = self.container.download_blob(self.prefix + name, max_concurrency=4)
@@ -90,6 +107,13 @@ class BlobFolder:
 def log_folder(cloud: Cloud, outputs: StackOutputs, job: str) -> BlobFolder:
     """Give the folder that Azure ML writes a job's logs to."""
     return BlobFolder(_container(cloud, outputs, LOG_STORE), f"ExperimentRun/dcid.{job}/")
+
+
+def blob_folder(
+    cloud: Cloud, outputs: StackOutputs, path: str, store: str = OUTPUT_STORE
+) -> BlobFolder:
+    """Give a folder of the workspace's own blob store, or another; the path ends with a slash."""
+    return BlobFolder(_container(cloud, outputs, store), path)
 
 
 def output_folder(cloud: Cloud, outputs: StackOutputs, job: Any, output: str) -> BlobFolder:

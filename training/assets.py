@@ -13,7 +13,7 @@ from pathlib import Path
 
 from core.azure_errors import operation, quietly, uploaded
 from core.cloud import Cloud
-from core.errors import PrerequisiteError, SettingsError
+from core.errors import PrerequisiteError, SettingsError, UserError
 from core.recipe import BaseModelSource, Recipe
 from core.refs import StackOutputs
 
@@ -40,6 +40,26 @@ def ensure_data(cloud: Cloud, outputs: StackOutputs, name: str, path: Path, sha2
             )
             uploaded(lambda: assets.create_or_update(data))
     return f"azureml:{name}:{version}"
+
+
+def require_data(cloud: Cloud, outputs: StackOutputs, reference: str) -> str:
+    """Give the reference of a data asset again, where the workspace has it.
+
+    Raises:
+        UserError: it has not.
+    """
+    from azure.core.exceptions import ResourceNotFoundError
+
+    _, name, version = reference.split(":")
+    with operation(f"read the data asset {name}"):
+        try:
+            cloud.workspace(outputs).data.get(name, version)
+        except ResourceNotFoundError as error:
+            raise UserError(
+                f"The data asset {name}:{version} is not in the workspace any more.",
+                hint="Give the files: --data FOLDER, or --train-file and --eval-file.",
+            ) from error
+    return reference
 
 
 def packaged_weights(recipe: Recipe) -> Path | None:

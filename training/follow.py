@@ -15,7 +15,9 @@ from core.cloud import Cloud
 from core.errors import CloudError, JobFailed
 from core.refs import StackOutputs
 from training.artifacts import BlobFolder, log_folder
+from training.explain import Evidence, explain
 from training.jobs import ENDED, find_job
+from training.losses import loss_of
 from training.metrics import failure_reason
 from training.submission import job_ref
 
@@ -33,6 +35,9 @@ LOG_FILES = re.compile(r"azureml-logs/.*build.*\.txt|user_logs/std_log\D*0*(?:_p
 
 TAIL = 15
 """Log lines that a failure shows."""
+
+KEPT = 400
+"""Log lines that the cause of a failure is looked for in."""
 
 
 @dataclass(frozen=True)
@@ -59,12 +64,24 @@ class Metrics:
 Event = Status | LogLine | Metrics
 
 
+class JobLost(JobFailed):
+    """A job's low-priority nodes were taken, and Azure ML did not start it again."""
+
+    def __init__(self, job: str, status: str) -> None:
+        super().__init__(
+            f"The job {job} lost its low-priority nodes and ended as {status}.",
+            hint=f"Go on from its checkpoints: tunestack jobs resume {job}",
+        )
+        self.job = job
+
+
 def follow(
     cloud: Cloud, outputs: StackOutputs, job: str, *, wait: Callable[[float], None] = time.sleep
 ) -> Iterator[Event]:
     """Yield what a job does until it ends.
 
     Raises:
+        JobLost: it was preempted for good; it can go on from its checkpoints.
         JobFailed: it did not complete; with the end of its log and where the rest is.
         CloudError: Azure could not be read several times running; the job goes on.
     """
@@ -92,7 +109,12 @@ def follow(
     yield from log.rest()
     yield Status(status)
     if status != "Completed":
-        raise _failed(job, status, failure_reason(cloud, outputs, job), log)
+        reason = failure_reason(cloud, outputs, job)
+        raise (
+            JobLost(job, status)
+            if loss_of(status, reason) == "preemption"
+            else _failed(job, status, reason, log)
+        )
 
 
 def read_log(cloud: Cloud, outputs: StackOutputs, job: str) -> Iterator[Event]:
@@ -108,14 +130,19 @@ class JobLog:
     """A job's growing log files, read on from where the last look ended."""
 
     folder: BlobFolder
-    tail: deque[str] = field(default_factory=lambda: deque(maxlen=TAIL))
+    tail: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT))
     _files: dict[str, "Reading"] = field(default_factory=dict)
 
     def new_events(self) -> Iterator[Event]:
-        """Yield the whole lines that have come since the last look."""
-        for name in sorted(self.folder.names()):
+        """Yield the whole lines that have come since the last look.
+
+        A log that has become shorter is a new one: Azure ML has started the job again.
+        """
+        for name, size in sorted(self.folder.sizes().items()):
             if LOG_FILES.fullmatch(name):
                 reading = self._files.setdefault(name, Reading())
+                if size < reading.offset:
+                    reading = self._files[name] = Reading()
                 for line in reading.take(self.folder.read_from(name, reading.offset)):
                     yield self._event(line)
 
@@ -161,10 +188,13 @@ def _last_state(line: bytes) -> str:
 
 
 def _failed(job: str, status: str, reason: str, log: JobLog) -> JobFailed:
-    lines = "\n".join(f"  {line}" for line in log.tail)
-    why = f" {reason.rstrip('.')}." if reason else ""
-    end = f" The end of its log:\n{lines}" if lines else " It wrote no log."
-    return JobFailed(
-        f"The job {job} ended as {status}.{why}{end}",
-        hint=f"The whole log: tunestack jobs logs {job}",
-    )
+    found = explain(Evidence(status, reason, tuple(log.tail)))
+    lines = "\n".join(f"  {line}" for line in list(log.tail)[-TAIL:])
+    said = reason.partition("The last lines:")[0].strip()  # which come below
+    why = f" {said.rstrip('.')}." if said else ""
+    end = f"The end of its log:\n{lines}" if lines else "It wrote no log."
+    hint = f"The whole log: tunestack jobs logs {job}"
+    if loss_of(status, reason) == "node":
+        hint += f"\nGo on from its checkpoints: tunestack jobs resume {job}"
+    told = "\n".join((f"The job {job} ended as {status}.{why}", *found.lines(), end))
+    return JobFailed(told, hint=hint)

@@ -3,6 +3,8 @@
 Plain requests: the mlflow package alone would weigh more than all other dependencies.
 """
 
+import math
+from datetime import UTC, datetime
 from typing import Any
 
 from core.azure_errors import operation
@@ -43,6 +45,39 @@ def failure_reason(cloud: Cloud, outputs: StackOutputs, job: str) -> str:
     found = Tracking(cloud, outputs).history(f"runs/{job}/details")
     error = ((found or {}).get("error") or {}).get("error") or {}
     return ": ".join(part for part in (error.get("code"), error.get("message")) if part)
+
+
+def curve_summary(cloud: Cloud, outputs: StackOutputs, job: str) -> dict[str, Any]:
+    """Give the first, last and best point of each loss that a job has tracked."""
+    found = {}
+    for metric in ("loss", "eval_loss"):
+        if points := metric_history(cloud, outputs, job, metric):
+            finite = [point for point in points if math.isfinite(point[1])] or points
+            best = min(finite, key=lambda point: point[1])
+            ends = {"first": points[0], "last": points[-1], "best": best}
+            found[metric] = {name: _point(*point) for name, point in ends.items()}
+    return found
+
+
+def _point(step: int, value: float) -> dict[str, float | None]:
+    """Give a point JSON-ready: JSON has no word for what is no number."""
+    return {"step": step, "value": value if math.isfinite(value) else None}
+
+
+def run_times(
+    cloud: Cloud, outputs: StackOutputs, job: str
+) -> tuple[datetime | None, datetime | None]:
+    """Give when a job's program began and ended; None for what has not come or is not told."""
+    found = Tracking(cloud, outputs).history(f"runs/{job}/details") or {}
+    return _moment(found.get("startTimeUtc")), _moment(found.get("endTimeUtc"))
+
+
+def _moment(text: Any) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 class Tracking:

@@ -1,6 +1,7 @@
 """Registered models: made from a job's output once, and known by what went into them."""
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from core.azure_errors import operation
@@ -9,14 +10,36 @@ from core.errors import UserError
 from core.refs import ModelRef, StackOutputs
 from training.artifacts import output_folder
 from training.jobs import find_job
+from training.model_files import MANIFEST
 from training.submission import EXPERIMENT, job_ref
 
-MANIFEST = "tunestack.json"
 FROM_JOB = ("recipe", "method", "base", "base_revision", "data_sha256", "validation_sha256")
+FROM_MANIFEST = (
+    "fingerprint", "base_revision", "code_sha256", "parameters", "seed", "world_size", "steps",
+    "kept_step", "train_loss", "eval_loss",
+)  # fmt: skip
+FROM_METRICS = ("tokens", "tokens_per_second", "seconds")
+FROM_MACHINE = ("python", "torch", "torch_cuda", "driver", "gpus")
+TAG_LENGTH = 250
+"""Characters of a tag's value, and 50 tags at most: Azure documents both for runs (1,000 and 50,
+learn.microsoft.com, resource-limits-capacity) and neither for models. The manifest has it whole."""
 
 
-def register(cloud: Cloud, outputs: StackOutputs, job_name: str) -> ModelRef:
+@dataclass(frozen=True)
+class Paid:
+    """What the run of a model has cost."""
+
+    usd: float
+    source: str
+    """How that comes about: nodes, hours, and whose price it is."""
+
+
+def register(
+    cloud: Cloud, outputs: StackOutputs, job_name: str, paid: Paid | None = None
+) -> ModelRef:
     """Register what a completed job made; the second time, give the same version.
+
+    `paid` is kept with it; None where it is not known.
 
     Raises:
         UserError: the job has not completed, is no training job, or left no model.
@@ -44,7 +67,7 @@ def register(cloud: Cloud, outputs: StackOutputs, job_name: str) -> ModelRef:
                 path=f"azureml://jobs/{job_name}/outputs/model",
                 type="custom_model",
                 description=f"Tuned by {EXPERIMENT}, job {job_name}",
-                tags=model_tags(job_name, tags, manifest),
+                tags=model_tags(job_name, tags, manifest, paid),
             )
         )
     return ModelRef(name=str(made.name), version=str(made.version))
@@ -65,14 +88,22 @@ def read_manifest(cloud: Cloud, outputs: StackOutputs, job: Any) -> dict[str, An
     return dict(json.loads(content))
 
 
-def model_tags(job_name: str, job_tags: dict[str, str], manifest: dict[str, Any]) -> dict[str, str]:
-    """Give a model's tags: the job, what went in, and what the training program found."""
+def model_tags(
+    job_name: str, job_tags: dict[str, str], manifest: dict[str, Any], paid: Paid | None = None
+) -> dict[str, str]:
+    """Give a model's tags: the job, what went in, what came out and what it cost."""
     tags = {key: job_tags[key] for key in FROM_JOB if key in job_tags}
     tags |= {"experiment": EXPERIMENT, "job": job_name}
-    for key in ("fingerprint", "base_revision", "steps", "train_loss", "eval_loss"):
-        if manifest.get(key) not in (None, ""):
-            tags[key] = _short(manifest[key])
-    return tags
+    parts = (
+        (manifest, FROM_MANIFEST),
+        (manifest.get("metrics") or {}, FROM_METRICS),
+        (manifest.get("machine") or {}, FROM_MACHINE),
+    )
+    for part, keys in parts:
+        tags |= {key: _short(part[key]) for key in keys if part.get(key) not in (None, "", [])}
+    if paid:
+        tags |= {"price_usd": f"{paid.usd:.4f}", "price_source": paid.source}
+    return {key: value[:TAG_LENGTH] for key, value in tags.items()}
 
 
 def list_models(cloud: Cloud, outputs: StackOutputs, name: str = "") -> list[dict[str, Any]]:
@@ -132,4 +163,6 @@ def _by_time(model: dict[str, Any]) -> tuple[str, int]:
 
 
 def _short(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
     return f"{value:.4f}" if isinstance(value, float) else str(value)

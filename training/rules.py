@@ -11,7 +11,9 @@ from core.recipe import BaseModelSource
 from core.rules import Finding, Rule, failed, ok, warning
 from training.assets import packaged_weights
 from training.environment import JOB_FOLDER
+from training.estimate import ShapeUnknown, shape_of
 from training.model_hub import Answer, ask_hub
+from training.recipe_check import memory_findings
 
 
 def base_model(facts: Facts) -> Iterator[Finding]:
@@ -124,11 +126,32 @@ def _hub_answer(facts: Facts) -> Answer | None:
     return answer
 
 
+def memory_fits(facts: Facts) -> Iterator[Finding]:
+    """Hold what the recipe's run needs against the memory of the job's nodes.
+
+    Nothing is found where the base model's shapes or the size are not known. The data is not
+    looked at, so that only a run stops that does not fit whatever its records are.
+    """
+    if facts.recipe is None:
+        return
+    try:
+        shape = shape_of(facts.recipe.base, asks=facts.cloud is not None)
+    except ShapeUnknown:
+        return
+    size = facts.node.vm_size if facts.node else facts.settings.cluster_vm_size
+    for one in memory_findings(facts.recipe, shape, size):
+        if one.severity == "error":
+            yield failed(one.told, one.fix)
+        else:
+            yield ok(one.told) if one.severity == "ok" else warning(one.told, one.fix)
+
+
 TRAIN = frozenset({"train"})
 NODE = Pinned(JOB_FOLDER, lambda facts: facts.settings.compute, "training/job")
 RULES = (
     Rule("lifecycle.base-model", base_model, stops=TRAIN, needs_azure=False),
     Rule("lifecycle.served-models", served_models, warns=frozenset({"up"}), needs_azure=False),
+    Rule("memory.fits", memory_fits, stops=TRAIN, needs_azure=False),
     Rule("hub.reach", hub_reach, warns=TRAIN, needs_azure=False),
     Rule("hub.revision", hub_revision, stops=TRAIN, needs_azure=False),
     Rule("lifecycle.image", NODE.image_lasts, stops=TRAIN, needs_azure=False),

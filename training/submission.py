@@ -5,7 +5,8 @@ import shutil
 import tempfile
 import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +15,37 @@ from core.azure_errors import operation, quietly, uploaded
 from core.cloud import Cloud
 from core.environments import Device, ensure_environment
 from core.errors import PrerequisiteError
+from core.price_list import DEDICATED, LOW_PRIORITY
 from core.recipe import Recipe
-from core.refs import JobRef, StackOutputs
-from training.assets import ensure_base_model, ensure_data, packaged_weights
+from core.refs import ClusterRef, JobRef, StackOutputs
+from training.assets import ensure_base_model, ensure_data, packaged_weights, require_data
 from training.data.check import Report
 from training.environment import JOB_FOLDER, build_environment
+from training.kept_orders import (
+    DataAsset,
+    KeptOrder,
+    Place,
+    checkpoints_uri,
+    code_sha256,
+    keep_order,
+)
 
 EXPERIMENT = "tunestack"
 IDENTITY_API = "2023-01-31"
 ESTIMATE_TAG = "tunestack-estimate-usd"
 """On a job: what it was expected to cost (infra/standing/run_times.py reads it)."""
 
+PROBE_TAG = "tunestack-probe"
+"""On a job: it only measured a few steps (commands/probe.py)."""
+
+RUN_TAG, TRY_TAG = "tunestack-run", "tunestack-try"
+"""On a job: the name of its run's first job, and which of the run's jobs it is."""
+
+RECIPE_FILE = "recipe.json"
 OUTPUTS = ("model", "checkpoints", "report")
+NO_CLUSTER = ClusterRef(vm_size="", max_nodes=1)
+"""Where an earlier version made the stack, its clusters' sizes are not known."""
+
 NOT_STAGED = shutil.ignore_patterns("__pycache__", "*.pyc", "*.in", ".*")
 
 
@@ -34,8 +54,9 @@ class Order:
     """A job to be: a recipe, two checked files, the kind of node and the time it may take."""
 
     recipe: Recipe
-    train: Report
-    validation: Report
+    train: Report | DataAsset
+    """A checked file, or a data asset that is in the workspace."""
+    validation: Report | DataAsset
     device: Device
     timeout_hours: float = 24
     code: Path = JOB_FOLDER
@@ -44,16 +65,26 @@ class Order:
     """USD that the job is expected to cost; kept with it, so that it can be held against it."""
     cluster: str = ""
     """The name of the cluster; empty means the stack's main one."""
+    price_per_hour: float | None = None
+    """USD of all its nodes together; kept with the order."""
+    place: Place = field(default_factory=Place)
+    is_probe: bool = False
+    """Some steps to measure a run by; its model is nobody's."""
 
     def name(self) -> str:
-        """Make a fresh job name: jobs are events, so a clock and chance may name them."""
+        """Make a fresh job name: jobs are events, so a clock and chance may name them.
+
+        A run's further jobs are numbered, so that two who submit one make one.
+        """
+        if self.place.run:
+            return f"{self.place.run}-{self.place.number}"
         stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
         start = re.sub(r"[^a-zA-Z0-9]+", "-", self.recipe.name).strip("-")[:40]
         return f"{start or 'job'}-{stamp}-{uuid.uuid4().hex[:6]}"
 
 
 def submit(cloud: Cloud, outputs: StackOutputs, order: Order) -> JobRef:
-    """Upload what the job reads and create it; it then runs without us.
+    """Upload what the job reads, keep the order and create the job; it then runs without us.
 
     Raises:
         PrerequisiteError: a packaged base model is not installed.
@@ -62,15 +93,14 @@ def submit(cloud: Cloud, outputs: StackOutputs, order: Order) -> JobRef:
     weights = packaged_weights(order.recipe)
     identity = _identity(cloud, outputs)
     environment = ensure_environment(cloud, outputs, build_environment(order.device, order.code))
-    inputs = {
-        "train_file": _data(cloud, outputs, "tunestack-train", order.train),
-        "eval_file": _data(cloud, outputs, "tunestack-validation", order.validation),
-    }
-    if weights:
-        inputs["base_model"] = _model(ensure_base_model(cloud, outputs, order.recipe.base, weights))
+    train = _data(cloud, outputs, "tunestack-train", order.train)
+    validation = _data(cloud, outputs, "tunestack-validation", order.validation)
+    base = ensure_base_model(cloud, outputs, order.recipe.base, weights) if weights else ""
     with tempfile.TemporaryDirectory() as work:
         code = stage_code(order, Path(work))
-        job = _command(order, outputs, code, inputs, environment, identity)
+        kept = _kept(order, outputs, train, validation, base, environment, code)
+        keep_order(cloud, outputs, kept)
+        job = _command(order, kept, outputs, code, identity)
         with operation("submit the training job"), quietly():
             jobs = cloud.workspace(outputs).jobs
             made = uploaded(lambda: jobs.create_or_update(job))
@@ -82,7 +112,7 @@ def stage_code(order: Order, work: Path) -> Path:
     code = work / "train"
     shutil.copytree(order.code, code, ignore=NOT_STAGED)
     shutil.copy(str(template_fingerprint.__file__), code)
-    (code / "recipe.json").write_text(order.recipe.model_dump_json(indent=2), encoding="utf-8")
+    (code / RECIPE_FILE).write_text(order.recipe.model_dump_json(indent=2), encoding="utf-8")
     return code
 
 
@@ -92,7 +122,7 @@ def command_line(has_base_model: bool) -> str:
     parts = [f"--{name.replace('_', '-')} ${{{{inputs.{name}}}}}" for name in reads]
     flags = {"model": "output", "checkpoints": "checkpoints", "report": "report"}
     parts += [f"--{flag} ${{{{outputs.{name}}}}}" for name, flag in flags.items()]
-    return " ".join(["python train.py --recipe recipe.json", *parts])
+    return " ".join([f"python train.py --recipe {RECIPE_FILE}", *parts])
 
 
 def job_tags(order: Order) -> dict[str, str]:
@@ -107,6 +137,7 @@ def job_tags(order: Order) -> dict[str, str]:
         "data_sha256": order.train.sha256,
         "validation_sha256": order.validation.sha256,
         ESTIMATE_TAG: "" if order.estimate is None else f"{order.estimate:.4f}",
+        PROBE_TAG: "true" if order.is_probe else "",
     }
     return {key: value for key, value in tags.items() if value}
 
@@ -118,32 +149,59 @@ def job_ref(job: Any) -> JobRef:
     return JobRef(name=str(job.name), status=status, studio_url=str(job.studio_url or ""))
 
 
-def _command(
+def _kept(
     order: Order,
     outputs: StackOutputs,
-    code: Path,
-    inputs: dict[str, Any],
+    train: DataAsset,
+    validation: DataAsset,
+    base_model: str,
     environment: str,
-    identity: Any,
+    code: Path,
+) -> KeptOrder:
+    name = order.name()
+    cluster = outputs.clusters.get(order.cluster or outputs.cluster, NO_CLUSTER)
+    return KeptOrder(
+        job=name,
+        submitted=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        place=order.place.model_copy(update={"run": order.place.run or name}),
+        recipe=order.recipe,
+        train=train,
+        validation=validation,
+        base_model=base_model,
+        environment=environment,
+        cluster=order.cluster or outputs.cluster,
+        vm_size=cluster.vm_size,
+        priority=LOW_PRIORITY if cluster.is_low_priority else DEDICATED,
+        device=order.device,
+        timeout_hours=order.timeout_hours,
+        code_sha256=code_sha256(code, without=(RECIPE_FILE,)),
+        estimate_usd=order.estimate,
+        price_per_hour_usd=order.price_per_hour,
+        versions={name: version(name) for name in ("tunestack", "azure-ai-ml")},
+    )
+
+
+def _command(
+    order: Order, kept: KeptOrder, outputs: StackOutputs, code: Path, identity: Any
 ) -> Any:
-    from azure.ai.ml import Output, PyTorchDistribution, command
+    from azure.ai.ml import PyTorchDistribution, command
 
     training = order.recipe.training
     is_distributed = training.processes > 1 or training.nodes > 1
-    name = order.name()
+    chain = {RUN_TAG: kept.place.run, TRY_TAG: str(kept.place.number)}
     return command(
-        name=name,
-        display_name=name,
+        name=kept.job,
+        display_name=kept.job,
         description=order.recipe.description,
         experiment_name=EXPERIMENT,
-        tags=job_tags(order),
+        tags=job_tags(order) | chain,
         code=str(code),
-        command=command_line("base_model" in inputs),
-        environment=environment,
-        compute=order.cluster or outputs.cluster,
+        command=command_line(bool(kept.base_model)),
+        environment=kept.environment,
+        compute=kept.cluster,
         identity=identity,
-        inputs=inputs,
-        outputs={name: Output(type="uri_folder", mode="rw_mount") for name in OUTPUTS},
+        inputs=_inputs(kept),
+        outputs={name: _output(name, kept.place.run) for name in OUTPUTS},
         instance_count=training.nodes,
         distribution=PyTorchDistribution(process_count_per_instance=training.processes)
         if is_distributed
@@ -152,17 +210,32 @@ def _command(
     )
 
 
-def _data(cloud: Cloud, outputs: StackOutputs, name: str, report: Report) -> Any:
+def _data(cloud: Cloud, outputs: StackOutputs, name: str, data: Report | DataAsset) -> DataAsset:
+    if isinstance(data, DataAsset):
+        require_data(cloud, outputs, data.asset)
+        return data
+    asset = ensure_data(cloud, outputs, name, data.path, data.sha256)
+    return DataAsset(asset=asset, sha256=data.sha256, rows=data.rows, bytes=data.bytes)
+
+
+def _inputs(kept: KeptOrder) -> dict[str, Any]:
     from azure.ai.ml import Input
 
-    path = ensure_data(cloud, outputs, name, report.path, report.sha256)
-    return Input(type="uri_file", path=path, mode="ro_mount")
+    files = {"train_file": kept.train.asset, "eval_file": kept.validation.asset}
+    inputs = {
+        name: Input(type="uri_file", path=path, mode="ro_mount") for name, path in files.items()
+    }
+    if kept.base_model:
+        inputs["base_model"] = Input(type="custom_model", path=kept.base_model, mode="ro_mount")
+    return inputs
 
 
-def _model(path: str) -> Any:
-    from azure.ai.ml import Input
+def _output(name: str, run: str) -> Any:
+    """Say where an output goes: checkpoints to the run's place, the rest where Azure puts it."""
+    from azure.ai.ml import Output
 
-    return Input(type="custom_model", path=path, mode="ro_mount")
+    path = checkpoints_uri(run) if name == "checkpoints" else None
+    return Output(type="uri_folder", mode="rw_mount", path=path)
 
 
 def _identity(cloud: Cloud, outputs: StackOutputs) -> Any:

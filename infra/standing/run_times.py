@@ -21,6 +21,9 @@ HISTORY_HOSTS = ".api.azureml.ms"
 """Where a token of ours may go: what a workspace names as its host must be one of these."""
 
 EXPERIMENT = "tunestack"
+PROBE_TAG = "tunestack-probe"
+"""On a job that measured a few steps: no run to judge others by."""
+
 ESTIMATE_TAG = "tunestack-estimate-usd"
 """The price that was told when the job was submitted (training/submission.py sets it)."""
 
@@ -122,7 +125,9 @@ def _identity(item: Mapping[str, Any]) -> str:
 
 
 def _is_ours(item: Mapping[str, Any]) -> bool:
-    return (item.get("properties") or {}).get("experimentName") == EXPERIMENT
+    properties = item.get("properties") or {}
+    is_probe = PROBE_TAG in (properties.get("tags") or {})
+    return properties.get("experimentName") == EXPERIMENT and not is_probe
 
 
 def _created(item: Mapping[str, Any]) -> str:

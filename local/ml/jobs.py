@@ -23,6 +23,7 @@ from local.ml.workspace import (
 )
 from local.operations import ARM, Answer, Call, Refusal, operation
 from local.runner import jobs as runner
+from local.runner import tracking
 from local.runner.allocation import nodes_of
 from local.runner.job_life import nodes_wanted
 from local.runner.job_record import ENDED, KIND
@@ -49,10 +50,10 @@ def put_job(call: Call) -> Answer:
     _check(call, owner, sent)
     document = _document(call, owner, sent)
     with call.world.state.transaction():
-        runs.begin_job_run(call.world.state, owner["id"], document)
         call.world.state.put(call.path, KIND, document)
         record = {"submitter": call.principal.object_id, "submitterName": call.principal.name}
         call.world.state.put(f"{call.path}/run", "ml/run", record)
+    tracking.warm(call.world, owner["id"])
     runner.submit(call.world, call.path)
     return Answer(document, 201)
 
@@ -125,7 +126,7 @@ def delete_job(call: Call) -> Answer:
         raise Refusal(
             409, "Conflict", f"The job {document['name']} has not ended: cancel it first."
         )
-    runs.forget_run(call.world.state, workspace(call)["id"], document["name"])
+    runs.forget_job_run(call.world, workspace(call)["id"], document["name"])
     call.world.state.delete(call.path)
     return Answer(None, 200)
 

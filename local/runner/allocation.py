@@ -40,6 +40,20 @@ def note_shortage(world: World, compute_id: str, short: Shortage | None) -> None
         world.state.put(compute_id, compute["type"], compute)
 
 
+def note_nodes(world: World, compute_id: str) -> None:
+    """Let a cluster say how many nodes jobs hold; an idle one goes at once here."""
+    # The nodes are locked first: who waits for some asks the state while it holds that lock.
+    with world.processes.clusters.unchanged(), world.state.transaction():
+        compute = world.state.get(compute_id)
+        held = world.processes.clusters.in_use(compute_id)
+        inner = (compute or {}).get("properties", {}).get("properties") or {}
+        if compute is None or inner.get("currentNodeCount") == held:
+            return
+        states = {**(inner.get("nodeStateCounts") or {}), "runningNodeCount": held}
+        inner.update(currentNodeCount=held, targetNodeCount=held, nodeStateCounts=states)
+        world.state.put(compute_id, compute["type"], compute)
+
+
 def nodes_of(compute: Document) -> int:
     """Count the nodes that a cluster may have."""
     scale = (compute["properties"].get("properties") or {}).get("scaleSettings") or {}

@@ -9,11 +9,12 @@ from typing import Any
 
 from local.access import Principal, identity_principal
 from local.ml.locations import Location, artifacts_of, find_asset, locate
+from local.ml.runs import begin_job_run
 from local.ml.workspace import now, workspace_at
 from local.operations import Refusal
 from local.runner import command as commands
 from local.runner import environments
-from local.runner.allocation import nodes_allowed, note_shortage
+from local.runner.allocation import nodes_allowed, note_nodes, note_shortage
 from local.runner.data import (
     PULL,
     PUSH,
@@ -27,6 +28,7 @@ from local.runner.data import (
 )
 from local.runner.durations import seconds
 from local.runner.job_record import Stopped, note, read, set_status
+from local.runner.preempting import Watch
 from local.runner.process_environment import job_environment, rank_environments
 from local.runner.processes import Child, Command, Exit, Task
 from local.world import World
@@ -65,6 +67,7 @@ class Life:
     def run(self) -> None:
         """Go through every step."""
         cluster = self.job["computeId"]
+        begin_job_run(self.world, self.owner, read(self.world, self.id))
         self._step("Queued")
         if not self.world.processes.clusters.take(
             cluster, self.id, nodes_wanted(self.job), self._most_nodes, self.task.stopping.is_set
@@ -72,6 +75,7 @@ class Life:
             note_shortage(self.world, cluster, None)
             raise Stopped
         try:
+            note_nodes(self.world, cluster)
             self._step("Preparing")
             shutil.rmtree(self.folder, ignore_errors=True)
             self.world.processes.make_folder(self.id)
@@ -86,6 +90,7 @@ class Life:
             if not self.world.processes.closing:
                 shutil.rmtree(self.folder, ignore_errors=True)
             self.world.processes.clusters.give_back(cluster, self.id)
+            note_nodes(self.world, cluster)
 
     def _step(self, status: str) -> None:
         if self.task.stopping.is_set():
@@ -167,9 +172,8 @@ class Life:
         child = self.task.start(
             lambda: Child(self.folder, programs, code, timeout=limit, grace=GRACE)
         )
-        end = child.wait()
-        assert end is not None
-        self._judge(end, limit)
+        log = self._log(0, len(programs))
+        self._judge(Watch(self.world, self.id, self.job["computeId"], log).wait(child), limit)
 
     def _code(self, principal: Principal) -> Path:
         target = self.folder / "wd"

@@ -2,7 +2,8 @@
 
 Every step is a real one: nodes are counted, identities checked, the environment built, the
 program run; Completed means that it exited 0. After a server that was killed, jobs that ran are
-Failed with NodeLost (their files stay) and jobs that waited are taken up again.
+Failed with NodeLost (their files stay) and jobs that waited are taken up again. A job that lost
+low-priority nodes is queued again or ends, as `local/preemptions.py` was told.
 """
 
 import logging
@@ -14,9 +15,10 @@ from local.ml import runs
 from local.ml.locations import artifacts_of
 from local.ml.workspace import now
 from local.runner import command as commands
-from local.runner.allocation import note_shortage
+from local.runner.allocation import note_nodes, note_shortage
 from local.runner.job_life import Failure, Life, OverTime, judge_exit, time_limit
 from local.runner.job_record import KIND, WAITING, WORKING, Stopped, note, set_status
+from local.runner.preempting import Preempted
 from local.runner.processes import Task, recorded_exit
 from local.world import World
 
@@ -32,6 +34,7 @@ def resume(world: World) -> None:
     """Take up the jobs that an earlier server left; those that wait for quota say so anew."""
     for id, _ in world.state.find(COMPUTES):
         note_shortage(world, id, None)
+        note_nodes(world, id)
     for id, document in world.state.find(KIND):
         status = document["properties"]["status"]
         if status in WAITING:
@@ -92,13 +95,16 @@ def command_findings(properties: dict[str, Any]) -> list[str]:
 def _live(world: World, id: str, task: Task) -> None:
     status, failure = "Completed", None
     try:
-        Life(world, id, task).run()
+        _run(world, id, task)
     except Stopped:
         if world.processes.closing:
             return  # the next server settles it
         status = "Canceled"
     except Failure as error:
         status, failure = "Failed", error
+    except Preempted as error:
+        status = "Failed" if error.then == "fail" else "Canceled"
+        failure = Failure("UserError", str(error))
     except OverTime as error:
         status, failure = "Canceled", Failure("JobTimeout", str(error))
     except Exception as error:
@@ -107,6 +113,25 @@ def _live(world: World, id: str, task: Task) -> None:
     if task.stopping.is_set() and world.processes.closing:
         return
     _end(world, id, status, failure)
+
+
+def _run(world: World, id: str, task: Task) -> None:
+    """Let a job live, and anew after each preemption that it is queued again after.
+
+    Its outputs and metrics stay; its logs begin anew, as hi-ml's guide tells of Azure ML.
+    """
+    while True:
+        try:
+            Life(world, id, task).run()
+            return
+        except Preempted as error:
+            if task.stopping.is_set():
+                raise Stopped from error
+            if error.then != "requeue":
+                raise
+        set_status(world, id, "Queued")
+        artifacts = artifacts_of(world, id.rpartition("/jobs/")[0], id.rpartition("/")[2])
+        shutil.rmtree(artifacts.folder(world) / "user_logs", ignore_errors=True)
 
 
 def _settle(world: World, id: str, status: str) -> None:
@@ -133,7 +158,11 @@ def _settle(world: World, id: str, status: str) -> None:
 
 
 def _end(world: World, id: str, status: str, failure: Failure | None = None) -> None:
-    owner, name = id.rpartition("/jobs/")[0], id.rpartition("/")[2]
+    job = world.state.get(id)
+    if job is None:
+        return
+    # Before its status says so: who sees the end finds the run ended, too.
+    runs.finish_job_run(world, id.rpartition("/jobs/")[0], job, status)
     with world.state.transaction():
         if world.state.get(id) is None:
             return
@@ -142,4 +171,3 @@ def _end(world: World, id: str, status: str, failure: Failure | None = None) -> 
             facts["error"] = {"error": {"code": failure.code, "message": str(failure)}}
         note(world, id, **facts)
         set_status(world, id, status)
-        runs.finish_job_run(world.state, owner, name, status)

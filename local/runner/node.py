@@ -3,10 +3,11 @@
 `python node.py FOLDER` reads FOLDER/spec.json, runs its commands side by side, each in a
 session of its own, and writes FOLDER/exit.json when they have ended. Everything is ended as
 soon as standard input closes, which also happens when the server that holds the other end is
-killed. Standard library only; nothing of ours is imported.
+killed. A line `preempt SECONDS` there takes the node away: SIGTERM, SIGKILL so many seconds later;
+at 0 without a SIGTERM. Standard library only; nothing of ours is imported.
 
 spec.json: {"cwd", "commands": [{"argv", "environment", "log"}], "timeout", "grace"}
-exit.json: {"code", "reason": "exited" | "timeout" | "stopped", "ended"}
+exit.json: {"code", "reason": "exited" | "timeout" | "stopped" | "preempted", "ended"}
 """
 
 import ctypes
@@ -43,8 +44,8 @@ def main(folder: Path) -> int:
     (folder / "temporary").write_text(temporary)
     try:
         pids = [_start(command, spec["cwd"], temporary) for command in spec["commands"]]
-        code, reason = _watch(pids, spec.get("timeout"), wake_read)
-        _end(pids, float(spec.get("grace", 5)))
+        code, reason, notice = _watch(pids, spec.get("timeout"), wake_read)
+        _end(pids, float(spec.get("grace", 5)) if notice is None else notice)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     _write(folder / "exit.json", {"code": code, "reason": reason, "ended": time.time()})
@@ -81,7 +82,8 @@ def _start_failed() -> int:
     return pid
 
 
-def _watch(pids: list[int], timeout: float | None, wake: int) -> tuple[int, str]:
+def _watch(pids: list[int], timeout: float | None, wake: int) -> tuple[int, str, "float | None"]:
+    """Wait for an end: exit code, reason, and the notice in seconds where the node goes."""
     deadline = time.monotonic() + timeout if timeout else None
     running = set(pids)
     while True:
@@ -89,15 +91,19 @@ def _watch(pids: list[int], timeout: float | None, wake: int) -> tuple[int, str]
             if pid in running:
                 running.discard(pid)
                 if code != 0 or not running:
-                    return code, "exited"
+                    return code, "exited", None
         left = None if deadline is None else deadline - time.monotonic()
         if left is not None and left <= 0:
-            return 124, "timeout"
+            return 124, "timeout", None
         readable, _, _ = select.select([sys.stdin, wake], [], [], left)
         if wake in readable:
             os.read(wake, 4096)
-        if sys.stdin in readable and not os.read(sys.stdin.fileno(), 4096):
-            return 143, "stopped"
+        if sys.stdin in readable:
+            told = os.read(sys.stdin.fileno(), 4096).decode()
+            if not told:
+                return 143, "stopped", None
+            if told.startswith("preempt "):
+                return 137, "preempted", float(told.split()[1])
 
 
 def _reap() -> list[tuple[int, int]]:
@@ -117,7 +123,8 @@ def _reap() -> list[tuple[int, int]]:
 def _end(pids: list[int], grace: float) -> None:
     """End the commands' groups and whatever they left behind, politely first."""
     deadline, told = time.monotonic() + grace, set(pids)
-    _signal(pids, [], signal.SIGTERM)
+    if grace > 0:
+        _signal(pids, [], signal.SIGTERM)
     while time.monotonic() < deadline and _anything_left(pids):
         # A process in a session of its own becomes ours when its parent has ended.
         adopted = set(_children()) - told

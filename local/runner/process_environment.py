@@ -11,7 +11,9 @@ from typing import Any
 
 from local.access import Principal
 from local.login.tokens import ML_AUDIENCE, mint
+from local.ml.runs import begin_job_run
 from local.ml.workspace import region, workspace_at
+from local.runner.job_record import read
 from local.world import World
 
 TOKEN_SECONDS = 21 * 86400
@@ -51,7 +53,7 @@ def job_environment(
     owner = workspace_at(world.state, id.rpartition("/jobs/")[0])
     name, parts = id.rpartition("/")[2], owner["id"].split("/")
     host = f"https://{region(owner)}.api.azureml.ms"
-    run = world.state.get(f"{owner['id']}/mlflow/runs/{name}") or {"info": {}}
+    run = begin_job_run(world, owner["id"], read(world, id))
     return {
         **base_environment(world, environment),
         "AZUREML_RUN_ID": name,
@@ -63,7 +65,7 @@ def job_environment(
         "MLFLOW_TRACKING_URI": f"{host}/mlflow/v2.0{owner['id']}",
         "MLFLOW_TRACKING_TOKEN": mint(world.folder, principal, ML_AUDIENCE, lifetime=TOKEN_SECONDS),
         "MLFLOW_RUN_ID": name,
-        "MLFLOW_EXPERIMENT_ID": str(run["info"].get("experiment_id", "")),
+        "MLFLOW_EXPERIMENT_ID": run["experiment_id"],
         **{key: str(value) for key, value in (job.get("environmentVariables") or {}).items()},
     }
 

@@ -39,7 +39,7 @@ class Command:
 
 @dataclass(frozen=True)
 class Exit:
-    """How commands ended: `exited`, `timeout`, `stopped`, or `lost` with the node itself."""
+    """How commands ended: `exited`, `timeout`, `stopped`, `preempted`, or `lost` with the node."""
 
     code: int
     reason: str
@@ -104,6 +104,15 @@ class Child:
         if note.exists():
             shutil.rmtree(note.read_text(), ignore_errors=True)
         return Exit(137, "lost")
+
+    def preempt(self, notice: float) -> None:
+        """Take the node away: SIGTERM, SIGKILL `notice` seconds later; 0: SIGKILL alone."""
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(f"preempt {notice:g}\n".encode())
+            self._process.stdin.flush()
+        except (OSError, ValueError):  # closed meanwhile: it is being stopped
+            log.debug("node %s was gone already", self.pid)
 
     def stop(self) -> None:
         """Have the node end everything; `wait` tells when it has."""

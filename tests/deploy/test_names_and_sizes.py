@@ -116,3 +116,10 @@ def test_the_tutorials_size_is_warned_of_with_the_numbers() -> None:
     text = "\n".join(sizing.warnings("Standard_E4s_v3"))
     assert "8 cores, not 4" in text
     assert "3.4 tokens a second" in text
+
+
+def test_a_models_own_size_decides_what_is_small() -> None:
+    small = "\n".join(sizing.warnings("Standard_D4s_v3", 134_515_008))
+    assert "little" not in small and "No GPU" not in small
+    large = "\n".join(sizing.warnings("Standard_NC4as_T4_v3", 7_000_000_000))
+    assert "16 GiB are little for a model of 7.0 billion parameters: 14 GB" in large

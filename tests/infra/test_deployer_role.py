@@ -36,6 +36,7 @@ from local.roles import PROVIDER
 from tests.local.azure_group import MintedCredential
 from training.data.check import check_file
 from training.follow import follow
+from training.model_files import delete_model
 from training.models import register
 from training.submission import Order, submit
 
@@ -129,6 +130,7 @@ def test_with_the_role_alone_a_stack_goes_the_whole_way(deployer: Deployer, tmp_
     assert last_completed(cloud.arm, workspace(outputs)) is not None
     assert born(cloud.arm, [workspace(outputs)]) is not None
     undeploy(cloud, outputs)
+    assert delete_model(cloud, outputs, model)
 
     receipt = take_down(engine, cloud, site, ignore)
     assert receipt.refused == receipt.remains == receipt.held == ()

@@ -8,7 +8,7 @@ import pytest
 
 from core.errors import CloudError, JobFailed
 from training import follow as following
-from training.follow import LogLine, Metrics, Status, follow
+from training.follow import JobLost, LogLine, Metrics, Status, follow
 
 LOG = "user_logs/std_log.txt"
 
@@ -28,8 +28,8 @@ class Azure:
         status, self.files = look
         return SimpleNamespace(name="j", status=status, studio_url="")
 
-    def names(self) -> list[str]:
-        return list(self.files)
+    def sizes(self) -> dict[str, int]:
+        return {name: len(content) for name, content in self.files.items()}
 
     def read_from(self, name: str, offset: int) -> bytes:
         return self.files[name][offset:]
@@ -136,3 +136,36 @@ def test_what_did_not_complete_has_failed(azure: Callable[..., Azure], status: s
         list(azure((status, {LOG: log})).follow())
     assert f"ended as {status}. UserError: no right." in str(failed.value)
     assert "line 39" in str(failed.value) and "line 24" not in str(failed.value)
+
+
+def test_a_log_that_begins_anew_is_read_from_its_start(azure: Callable[..., Azure]) -> None:
+    told = azure(
+        ("Running", {LOG: b"first\nsecond\nhalf a li"}),
+        ("Queued", {}),
+        ("Running", {LOG: b"again\n"}),
+        ("Completed", {LOG: b"again\nend\n"}),
+    )
+    lines = [event.text for event in told.follow() if isinstance(event, LogLine)]
+    assert lines == ["first", "second", "again", "end"]
+
+
+def test_a_preempted_job_is_lost_and_any_other_end_is_none(
+    azure: Callable[..., Azure], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reason = "UserError: AzureMLCompute job failed. PreemptionError: Nodes got pre-empted."
+    told = azure(("Failed", {LOG: b"x\n"}))
+    monkeypatch.setattr(following, "failure_reason", lambda *_: reason)
+    with pytest.raises(JobLost) as lost:
+        list(told.follow())
+    assert lost.value.job == "j" and "tunestack jobs resume j" in lost.value.hint
+
+
+def test_a_job_whose_node_was_lost_can_be_resumed(
+    azure: Callable[..., Azure], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = azure(("Failed", {}))
+    monkeypatch.setattr(following, "failure_reason", lambda *_: "NodeLost: the server ended")
+    with pytest.raises(JobFailed) as failed:
+        list(told.follow())
+    assert not isinstance(failed.value, JobLost)
+    assert "tunestack jobs resume j" in failed.value.hint

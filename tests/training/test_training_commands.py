@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+import commands.ordering
 import commands.train
 from cli import COMMANDS, help_text
 from commands.job_view import metrics_line, watch
@@ -47,7 +48,7 @@ def stack(cloud: Cloud, outputs: StackOutputs, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(Session, "cloud", cloud)
     monkeypatch.setattr(Session, "outputs", outputs)
     monkeypatch.setattr(Session, "settings", Settings(compute="cpu"))
-    monkeypatch.setattr(commands.train, "Order", functools.partial(Order, code=QUICK_JOB))
+    monkeypatch.setattr(commands.ordering, "Order", functools.partial(Order, code=QUICK_JOB))
 
 
 @pytest.fixture
@@ -74,16 +75,18 @@ def test_a_check_names_every_faulty_line_and_leaves_with_2(tmp_path: Path) -> No
     path = tmp_path / "bad.jsonl"
     path.write_text("nope\n" * 30)
     result = run("data", "check", path, exit_code=2)
-    assert "and 10 more; all of them: --json" in result.stdout
+    assert "and 27 more; all of them: --json" in result.stdout
     assert f"Not fit for training: {path} (30)." in result.stderr
-    assert len(run_json("data", "check", path, exit_code=2)[0]["findings"]) == 30
+    assert run_json("data", "check", path, exit_code=2)[0]["rules"]["json.syntax"] == 30
 
 
 def test_a_check_of_two_files_finds_what_is_in_both(tmp_path: Path) -> None:
     train = chats(tmp_path / "t.jsonl", range(12))
     validation = chats(tmp_path / "v.jsonl", range(11, 14))
     reasons = [
-        finding["reason"] for finding in run_json("data", "check", train, validation)[1]["findings"]
+        finding["reason"]
+        for finding in run_json("data", "check", train, validation)[1]["findings"]
+        if finding["line"]
     ]
     assert reasons == ["this chat is in the training file too, line 12"]
 

@@ -1,6 +1,7 @@
 """What a job starts from: the base model, the hub, the image, the packages."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 
 from core import images
 from core.facts import Facts
+from core.features import ClusterPlan
 from core.images import Image, pinned_image, pinned_packages
 from core.lifecycle import AS_OF
 from core.rules import Rule, Status, run_rules
@@ -246,3 +248,23 @@ def test_the_registry_says_whether_the_tag_is_still_there(
         (finding,) = run_rules([rule], facts())
     assert finding.status is status
     assert words in finding.told
+
+
+def test_a_recipe_that_fits_its_nodes_is_well_and_one_that_does_not_has_a_fix() -> None:
+    fits = facts(recipe="phi-3.5-mini", compute="gpu")
+    assert one(RULES, "memory.fits", fits).status is Status.OK
+    small = replace(fits, node=ClusterPlan("Standard_NC4as_T4_v3", 1))
+    finding = one(RULES, "memory.fits", small)
+    assert finding.status is Status.FAILED and "--set method=lora" in finding.fix
+
+
+def test_memory_is_not_judged_where_model_or_size_is_not_known(hub: SmallServer) -> None:
+    about = facts(recipe="phi-3.5-mini")
+    unknown = replace(about, node=ClusterPlan("Standard_XY1_v9", 1))
+    assert found(RULES, "memory.fits", unknown) == []
+    assert found(RULES, "memory.fits", facts()) == []
+    assert about.recipe is not None
+    base = about.recipe.base.model_copy(update={"id": "acme/Other-7B"})
+    about.recipe = about.recipe.model_copy(update={"base": base})
+    assert found(RULES, "memory.fits", about) == []
+    assert len(hub.asked) == 1, "the hub was asked for config.json, and had none"

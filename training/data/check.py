@@ -1,166 +1,232 @@
 """Check a training file in one streaming pass: every finding by its line.
 
-The memory does not grow with the text, only by some 30 bytes a record (to know duplicates).
-Not checked here: how many tokens a chat has; that takes the model's tokenizer, and the job
-refuses what is too long.
+The memory does not grow with the text, only by some 30 bytes a record to know copies, and by 44
+more where near copies are looked for. How many tokens a chat has takes the model's tokenizer:
+`measure` is given by who has it.
 """
 
 import hashlib
-from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from io import BytesIO
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
+
+from orjson import JSONDecodeError, loads
 
 from core.errors import SettingsError
-from training.data.records import BOM, LONGEST_LINE, BadLine, faults, identity, parse
+from training.data.checks import Conversation, RecordCheck, checks_for
+from training.data.findings import Finding, Kind, Report, found
+from training.data.records import (
+    BOM,
+    LONGEST_LINE,
+    BadLine,
+    Shape,
+    count_shapes,
+    faults,
+    identity,
+    is_plain,
+    kind_of,
+    parse,
+    remember_shape,
+)
+from training.data.rules import QUICK
+
+BLOCK = 1 << 20
+"""Bytes that are read at a time."""
+__all__ = [
+    "FEWEST", "Finding", "Measure", "Report", "check_file", "leaks", "require_good",
+    "require_kind",
+]  # fmt: skip
 
 FEWEST = 10
 """Records below which a training file draws a warning; Azure OpenAI refuses fewer."""
 
-Severity = Literal["error", "warning", "note"]
+Keep = Callable[[bytes, int, dict[str, Any]], None]
+"""Takes a good record: its line byte for byte, its identity, and what the line says."""
+
+Measure = Callable[[dict[str, Any]], int]
+"""Takes a good record; gives the tokens by which it is longer than the training's max_length, so
+how many truncation would cut off its end. 0: it fits."""
+
+Lines = Iterable[tuple[int, bytes, str]]
+"""Number, content and, where it could not be read, why: of each record of another form."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something about a file; line 0 is the file as a whole."""
-
-    line: int
-    severity: Severity
-    reason: str
-
-    def __str__(self) -> str:
-        return f"line {self.line}: {self.reason}" if self.line else self.reason
-
-
-@dataclass
-class Report:
-    """What one pass over a file found."""
-
-    path: Path
-    rows: int = 0
-    """Records, faulty ones included."""
-    sha256: str = ""
-    bytes: int = 0
-    roles: Counter[str] = field(default_factory=Counter)
-    duplicates: int = 0
-    longest: int = 0
-    """Bytes of the longest record."""
-    findings: list[Finding] = field(default_factory=list)
-    seen: "SeenRecords" = field(default_factory=lambda: SeenRecords(), repr=False)
-
-    @property
-    def errors(self) -> list[Finding]:
-        """The findings that training cannot go on with."""
-        return [finding for finding in self.findings if finding.severity == "error"]
-
-    @property
-    def is_good(self) -> bool:
-        """True where the file can be trained on."""
-        return not self.errors
-
-    def document(self) -> dict[str, Any]:
-        """Give the report as JSON-ready data, every finding included."""
-        return {
-            "path": str(self.path),
-            "is_good": self.is_good,
-            "rows": self.rows,
-            "bytes": self.bytes,
-            "sha256": self.sha256,
-            "roles": dict(self.roles),
-            "duplicates": self.duplicates,
-            "longest": self.longest,
-            "findings": [
-                {"line": finding.line, "severity": finding.severity, "reason": finding.reason}
-                for finding in self.findings
-            ],
-        }
-
-
-Keep = Callable[[bytes, int], None]
-"""Takes a good record's line, byte for byte, and its identity."""
-
-
-def check_file(path: Path, *, fewest: int = FEWEST, keep: Keep | None = None) -> Report:
+def check_file(
+    path: Path,
+    *,
+    fewest: int = FEWEST,
+    rules: frozenset[str] = QUICK,
+    base: str = "",
+    measure: Measure | None = None,
+    keep: Keep | None = None,
+    lines: Lines | None = None,
+) -> Report:
     """Read a file once and report all that is wrong with it.
 
-    `keep` is called for each record without a fault, so that a split needs no second pass.
+    Args:
+        path: the file.
+        fewest: records below which a warning is due.
+        rules: which rules to look at, from `rules.choose`; the quick ones where not given.
+        base: id of the base model where it is known; its template decides on some rules.
+        measure: counts the tokens that are too many for the training.
+        keep: is called for each record without a fault, so that a split needs no second pass.
+        lines: the records, where the file is of another form (`training.data.formats`).
 
     Raises:
         SettingsError: the file cannot be read at all.
     """
-    report = Report(path)
-    extras: Counter[str] = Counter()
-    digest = hashlib.sha256()
-    for number, line in _lines(path):
-        digest.update(line)
-        report.bytes += len(line)
-        report.longest = max(report.longest, len(line))
-        _check_line(report, number, line, extras, keep)
-    report.sha256 = digest.hexdigest()
-    _check_whole(report, extras, fewest)
-    return report
+    checking = _Pass(Report(path), rules, base, measure, keep)
+    if lines is None:
+        checking.read(_blocks(path))
+    else:
+        checking.read_other(lines)
+    checking.end(fewest)
+    return checking.report
 
 
-def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+def _blocks(path: Path) -> Iterator[list[bytes]]:
+    """Read whole lines, each with its end, a megabyte of them at a time."""
+    rest = b""
     try:
-        with path.open("rb", buffering=1 << 20) as file:
-            number = 0
-            while line := file.readline(LONGEST_LINE):
-                number += 1
-                yield number, line
+        with path.open("rb", buffering=0) as file:
+            while block := file.read(BLOCK):
+                lines = BytesIO(rest + block).readlines()
+                is_whole = lines[-1].endswith(b"\n") or len(lines[-1]) >= LONGEST_LINE
+                rest = b"" if is_whole else lines.pop()
+                yield lines
     except OSError as error:
         raise SettingsError(f"{path}: {error.strerror}.") from error
+    if rest:
+        yield [rest]
 
 
-def _check_line(
-    report: Report,
-    number: int,
-    line: bytes,
-    extras: Counter[str],
-    keep: Keep | None,
-) -> None:
-    if number == 1 and line.startswith(BOM):
-        report.findings.append(
-            Finding(1, "warning", "a byte order mark (BOM) is before the text; it is left out")
-        )
-        line = line[len(BOM) :]
-    if line.isspace():
-        report.findings.append(Finding(number, "warning", "an empty line; it is left out"))
-        return
-    report.rows += 1
-    try:
-        record = parse(line)
-    except BadLine as fault:
-        report.findings.append(Finding(number, "error", str(fault)))
-        return
-    is_good = True
-    for reason in faults(record, report.roles, extras):
-        report.findings.append(Finding(number, "error", reason))
-        is_good = False
-    if not is_good:
-        return
-    key = identity(record)
-    first = report.seen.add(key, number)
-    if first:
-        report.duplicates += 1
-        report.findings.append(Finding(number, "warning", f"the same chat as line {first}"))
-    if keep:
-        keep(line, key)
+class _Pass:
+    """One pass over one file."""
 
+    def __init__(
+        self,
+        report: Report,
+        rules: frozenset[str],
+        base: str,
+        measure: Measure | None,
+        keep: Keep | None,
+    ) -> None:
+        self.report, self.rules, self.measure, self.keep = report, rules, measure, keep
+        self.checks: list[RecordCheck] = checks_for(rules, base, report)
+        self.extras: Counter[str] = Counter()
+        self.shapes: dict[Shape, int] = {}
+        self.kind: Kind | None = None
+        self.tells_copies = "duplicates.exact" in rules
 
-def _check_whole(report: Report, extras: Counter[str], fewest: int) -> None:
-    whole: list[Finding] = []
-    if not report.rows:
-        whole.append(Finding(0, "error", "the file holds no record"))
-    elif report.rows < fewest:
-        whole.append(
-            Finding(0, "warning", f"{report.rows} records are few; {fewest} is a sensible least")
-        )
-    for key, count in sorted(extras.items()):
-        whole.append(Finding(0, "note", f"key `{key}` in {count} places is not used in training"))
-    report.findings[:0] = whole
+    def read(self, blocks: Iterator[list[bytes]]) -> None:
+        """Check the lines of a file that is trained on as it is."""
+        report, digest, before = self.report, hashlib.sha256(), 0
+        shapes, good = self.shapes, self.good
+        for lines in blocks:
+            digest.update(b"".join(lines))
+            report.bytes += sum(map(len, lines))
+            report.longest = max(report.longest, max(map(len, lines), default=0))
+            for number, line in enumerate(lines, before + 1):
+                # The common line first; whatever it is not is looked at from the start again.
+                if self.kind == "chat":
+                    try:
+                        record = loads(line)
+                    except JSONDecodeError:
+                        record = None
+                    if is_plain(record, shapes):
+                        report.rows += 1
+                        good(number, line, record)
+                        continue
+                self.line(number, line)
+            before += len(lines)
+        report.sha256 = digest.hexdigest()
+
+    def read_other(self, lines: Lines) -> None:
+        """Check records that are read from another form; the hash is of what they become."""
+        digest = hashlib.sha256()
+        for number, content, fault in lines:
+            if fault:
+                self.report.rows += 1
+                self.say("json.source", number, fault)
+                continue
+            digest.update(content + b"\n")
+            self.report.bytes += len(content) + 1
+            self.report.longest = max(self.report.longest, len(content))
+            self.line(number, content)
+        self.report.sha256 = digest.hexdigest()
+
+    def line(self, number: int, line: bytes) -> None:
+        """Check one line."""
+        if number == 1 and line.startswith(BOM):
+            self.say("json.mark", 1, "a byte order mark (BOM) is before the text; it is left out")
+            line = line[len(BOM) :]
+        if line.isspace() or not line:
+            self.say("json.blank", number, "an empty line; it is left out")
+            return
+        self.report.rows += 1
+        try:
+            record = parse(line)
+        except BadLine as fault:
+            self.say(fault.rule, number, str(fault))
+            return
+        if self._is_good(number, record):
+            self.good(number, line, record)
+
+    def _is_good(self, number: int, record: dict[str, Any]) -> bool:
+        kind = kind_of(record)
+        if self.kind is None:
+            self.kind = self.report.kind = kind
+        if kind != self.kind:
+            self.say("file.mixed", number, f"a {kind} in a file of {self.kind}s")
+            return False
+        is_good = True
+        for fault in faults(record, self.report.roles, self.extras, kind):
+            self.say(fault.rule, number, fault.reason)
+            is_good = False
+        if is_good:
+            remember_shape(record, self.shapes)
+        return is_good
+
+    def good(self, number: int, line: bytes, record: dict[str, Any]) -> None:
+        """Look at what a record without a fault says."""
+        report = self.report
+        key = identity(record)
+        first = report.seen.add(key, number)
+        if first:
+            report.duplicates += 1
+            if self.tells_copies:
+                self.say("duplicates.exact", number, f"the same {report.kind} as line {first}")
+        if self.measure and (cut := self.measure(record)):
+            what = f"{cut} tokens too long: truncation would cut off the end of the answer"
+            self.say("length.tokens", number, what)
+        if self.checks:
+            conversation = Conversation(number, record, report.kind, is_copy=bool(first))
+            for check in self.checks:
+                check.look(conversation)
+        if self.keep:
+            self.keep(line, key, record)
+
+    def say(self, rule: str, line: int, reason: str) -> None:
+        """Add a finding."""
+        self.report.findings.append(found(rule, line, reason))
+
+    def end(self, fewest: int) -> None:
+        """Add what can be said of the file as a whole; put the findings in their order."""
+        report = self.report
+        count_shapes(self.shapes, report.roles, self.extras)
+        if not report.rows:
+            self.say("file.empty", 0, "the file holds no record")
+        elif report.rows < fewest:
+            few = f"{report.rows} records are few; {fewest} is a sensible least"
+            self.say("file.few", 0, few)
+        for key, count in sorted(self.extras.items()):
+            told = f"key `{key}` in {count} places is not used in training"
+            self.say("file.keys", 0, told)
+        for check in self.checks:
+            check.end()
+        report.findings.sort(key=lambda finding: finding.line)
 
 
 def require_good(*reports: Report) -> None:
@@ -174,63 +240,43 @@ def require_good(*reports: Report) -> None:
         raise SettingsError("\n".join(reasons), hint="Nothing was sent.")
 
 
-def leaks(train: Report, validation: Report) -> list[Finding]:
-    """Find chats of the validation file that the training file holds too, by validation line.
+def require_kind(objective: str, *reports: Report) -> None:
+    """Refuse chats for a recipe that learns from preferences, and the other way round.
 
-    A leaked chat makes the validation loss a lie.
+    Raises:
+        SettingsError: names each file of the wrong kind.
     """
-    found = []
+    wanted: Kind = "preference" if objective == "dpo" else "chat"
+    wrong = [report for report in reports if report.kind != wanted]
+    if wrong:
+        raise SettingsError(
+            "\n".join(
+                f"{report.path} holds {report.kind}s; the recipe's objective {objective} learns"
+                f" from {wanted}s."
+                for report in wrong
+            ),
+            hint="Take the file that belongs to it, or --set objective="
+            + ("sft" if objective == "dpo" else "dpo"),
+        )
+
+
+def leaks(train: Report, validation: Report) -> list[Finding]:
+    """Find records of the validation file that the training file holds too, by validation line.
+
+    A leaked chat makes the validation loss a lie. Near copies are found where both files were
+    checked for them.
+    """
+    same = []
     for key, line in validation.seen:
         first = train.seen.find(key)
         if first:
-            reason = f"this chat is in the training file too, line {first}"
-            found.append(Finding(line, "warning", reason))
-    return sorted(found, key=lambda finding: finding.line)
-
-
-class SeenRecords:
-    """Which chats were seen, and on which line first: 12 bytes a slot, at least half of them free.
-
-    An open-addressing table in two arrays; a dict would take five times the memory.
-    """
-
-    def __init__(self) -> None:
-        self._resize(1 << 12)
-        self._count = 0
-
-    def __iter__(self) -> Iterator[tuple[int, int]]:
-        """Give each chat's key and first line."""
-        return ((key, line) for key, line in zip(self._keys, self._lines, strict=True) if line)
-
-    def add(self, key: int, line: int) -> int:
-        """Remember a chat; give the line of the first one like it, or 0."""
-        slot = self._slot(key)
-        if self._lines[slot]:
-            return self._lines[slot]
-        self._keys[slot], self._lines[slot] = key, line
-        self._count += 1
-        if self._count * 2 > len(self._keys):
-            self._grow()
-        return 0
-
-    def find(self, key: int) -> int:
-        """Give the line of the first chat with this key, or 0."""
-        return self._lines[self._slot(key)]
-
-    def _slot(self, key: int) -> int:
-        keys, lines, mask = self._keys, self._lines, len(self._keys) - 1
-        slot = key & mask
-        while lines[slot] and keys[slot] != key:
-            slot = (slot + 1) & mask
-        return slot
-
-    def _grow(self) -> None:
-        entries = iter(self)  # over the old arrays: it has bound them already
-        self._resize(len(self._keys) * 2)
-        for key, line in entries:
-            slot = self._slot(key)
-            self._keys[slot], self._lines[slot] = key, line
-
-    def _resize(self, size: int) -> None:
-        self._keys = array("Q", bytes(8 * size))
-        self._lines = array("I", bytes(array("I").itemsize * size))
+            reason = f"this {validation.kind} is in the training file too, line {first}"
+            same.append(found("leakage.exact", line, reason))
+    if train.sketches and validation.sketches:
+        told = {finding.line for finding in same}
+        same += [
+            found("leakage.near", line, f"nearly the same as line {first} of the training file")
+            for line, first in validation.sketches.near_to(train.sketches)
+            if line not in told
+        ]
+    return sorted(same, key=lambda finding: finding.line)

@@ -4,19 +4,20 @@ Each lands as `<folder>/<name>/train.jsonl` and `validation.jsonl`. A file put b
 `<folder>/<name>/source/` is taken instead of the network.
 """
 
-import filecmp
 import shutil
 import tempfile
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import orjson
+from typing import TYPE_CHECKING
 
 from core.errors import PrerequisiteError, SettingsError
-from training.data.records import faults
+from training.data.convert import convert
+from training.data.formats.form import Row
+from training.data.formats.parquet import parquet_rows, path_rows
+from training.data.formats.source import source_of
+from training.data.publishing import publish
+from training.data.remote import NoRanges, RemoteFile
 from training.data.split import TRAIN, VALIDATION, split_file
 
 if TYPE_CHECKING:
@@ -75,25 +76,11 @@ def get_data(
         target.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target, prefix=".get-") as work:
             notes = fill(Path(work), target / "source", seed, client)
-            _publish(Path(work), target, force)
+            made = {Path(work) / file: target / file for file in (TRAIN, VALIDATION)}
+            publish(made, force=force, otherwise="choose another --folder")
     except OSError as error:
         raise SettingsError(f"{target}: cannot write there: {error.strerror}.") from error
     return Fetched(name, target / TRAIN, target / VALIDATION, origin, notes)
-
-
-def _publish(work: Path, target: Path, force: bool) -> None:
-    changed = [
-        str(target / name)
-        for name in (TRAIN, VALIDATION)
-        if (target / name).exists() and not filecmp.cmp(work / name, target / name, shallow=False)
-    ]
-    if changed and not force:
-        raise SettingsError(
-            f"{' and '.join(changed)} would be overwritten and differ from what would be written.",
-            hint="Add --force, or choose another --folder.",
-        )
-    for name in (TRAIN, VALIDATION):
-        (work / name).replace(target / name)
 
 
 def _fill_sample(
@@ -115,9 +102,7 @@ def _fill_travel(
     else:
         path = work / by_hand.name
         path.write_bytes(_fetch(TRAVEL_URL, by_hand, client))
-    split = split_file(path, work / "split", seed=seed)
-    split.train.replace(work / TRAIN)
-    split.validation.replace(work / VALIDATION)
+    _split(path, work, seed=seed)
     return ()
 
 
@@ -127,50 +112,32 @@ def _fill_ultrachat(
     """Read the tutorial's one percent of UltraChat, drop what is no chat, and split 80 to 20."""
     by_hand = source / ULTRACHAT_URL.rpartition("/")[2]
     whole = work / "ultrachat.jsonl"
-    dropped = 0
-    with whole.open("wb") as file:
-        for messages in _ultrachat_messages(by_hand, client):
-            record = {"messages": messages}
-            if any(faults(record, Counter(), Counter())):
-                dropped += 1
-            else:
-                file.write(orjson.dumps(record) + b"\n")
-    split = split_file(whole, work / "split", share=0.2, seed=seed)
+    try:
+        opened = source_of(ULTRACHAT_URL, _ultrachat_rows(by_hand, client), "chat", "parquet")
+        made = convert(opened, whole, limit=ULTRACHAT_ROWS, skip_bad=True)
+    except SettingsError as error:
+        raise _unreachable(ULTRACHAT_URL, by_hand, str(error)) from error
+    _split(whole, work, seed=seed, share=0.2)
+    dropped = len(made.left_out)
+    said = f"{dropped} of {ULTRACHAT_ROWS} records were no chats and were left out"
+    return (said,) * bool(dropped)
+
+
+def _ultrachat_rows(by_hand: Path, client: "httpx.Client | None") -> Iterator[Row]:
+    if by_hand.is_file():
+        yield from path_rows(by_hand, columns=["messages"])
+        return
+    try:
+        file = RemoteFile(ULTRACHAT_URL, _client(client))
+        yield from parquet_rows(file, ULTRACHAT_URL, columns=["messages"])
+    except (NoRanges, _http_errors()) as error:
+        raise _unreachable(ULTRACHAT_URL, by_hand, str(error)) from error
+
+
+def _split(path: Path, work: Path, *, seed: int, share: float = 0.2) -> None:
+    split = split_file(path, work / "split", share=share, seed=seed)
     split.train.replace(work / TRAIN)
     split.validation.replace(work / VALIDATION)
-    return (f"{dropped} of {ULTRACHAT_ROWS} records were no chats and were left out",) * bool(
-        dropped
-    )
-
-
-def _ultrachat_messages(
-    by_hand: Path, client: "httpx.Client | None"
-) -> Iterator[list[dict[str, Any]]]:
-    try:
-        from pyarrow import ArrowException, parquet  # type: ignore[import-untyped]
-    except ImportError as error:
-        raise PrerequisiteError(
-            "UltraChat comes as a Parquet file, and pyarrow is not installed.",
-            hint="pip install pyarrow; or use the project's own: tunestack data get sample",
-        ) from error
-    from training.data.remote import RemoteFile
-
-    left = ULTRACHAT_ROWS
-    try:
-        is_here = by_hand.is_file()
-        opened: Any = by_hand if is_here else RemoteFile(ULTRACHAT_URL, _client(client))
-        file = parquet.ParquetFile(opened)
-        # Group by group: reading in batches would fetch every group of the file beforehand.
-        for group in range(file.num_row_groups):
-            table = file.read_row_group(group, columns=["messages"]).slice(0, left)
-            yield from table.column("messages").to_pylist()
-            left -= table.num_rows
-            if not left:
-                return
-    except (ArrowException, OSError) as error:
-        raise _unreachable(ULTRACHAT_URL, by_hand, str(error)) from error
-    except _http_errors() as error:
-        raise _unreachable(ULTRACHAT_URL, by_hand, str(error)) from error
 
 
 def _fetch(url: str, by_hand: Path, client: "httpx.Client | None") -> bytes:

@@ -7,10 +7,15 @@ if TYPE_CHECKING:
     import httpx
 
 
+class NoRanges(Exception):
+    """The server gives the file only as a whole."""
+
+
 class RemoteFile(io.RawIOBase):
     """A seekable read-only file whose reads are HTTP range requests.
 
-    The server must honour `Range`; one that answers with the whole file is refused.
+    The server must honour `Range`; one that answers with the whole file is refused (NoRanges).
+    A server that fails raises httpx.HTTPError, from whatever reads the file.
     """
 
     def __init__(self, url: str, client: "httpx.Client") -> None:
@@ -52,5 +57,5 @@ class RemoteFile(io.RawIOBase):
         answer.raise_for_status()
         _, slash, size = answer.headers.get("Content-Range", "").rpartition("/")
         if answer.status_code != 206 or not slash or not size.isdigit():
-            raise OSError("the server gives the file only as a whole")
+            raise NoRanges("the server gives the file only as a whole")
         return answer.content, int(size)

@@ -3,15 +3,18 @@
 import contextlib
 import functools
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import numpy as np
 import torch
+from attention import choose_attention
+from base_tokenizer import gguf_tokenizer
 from device import Device
 from failure import JobError
+from quantised import four_bits, is_quantised, keep_differentiable, quantise
 from random_model import random_model, random_tokenizer
 from recipe_file import Recipe
 from transformers import (
@@ -26,40 +29,58 @@ log = logging.getLogger("job")
 Base = tuple[PreTrainedModel, PreTrainedTokenizerBase]
 
 
-def load_base(recipe: Recipe, folder: Path | None, texts: list[str], device: Device) -> Base:
-    """Load the base model and its tokenizer.
+def load_base(
+    recipe: Recipe,
+    folder: Path | None,
+    texts: Iterable[str],
+    device: Device,
+    *,
+    in_full: bool = False,
+) -> Base:
+    """Load the base model and its tokenizer; for QLoRA in four bits, unless `in_full`.
 
     `folder` is the job's input, where it has one; `texts` are what a random model's tokenizer is
     made from.
     """
+    in_four_bits = recipe.method == "qlora" and not in_full
+    settings = _settings(recipe, device)
     if recipe.base.source == "random":
         tokenizer = random_tokenizer(texts)
         model = random_model(recipe.base.architecture.as_dict(), tokenizer, recipe.training.seed)
-    elif folder is None:
-        model, tokenizer = _from_hub(recipe.base, device)
+    elif recipe.base.file and folder is not None:
+        model, tokenizer = _from_gguf(_find(folder, recipe.base.file), device, settings)
     else:
-        model, tokenizer = _from_folder(recipe.base, folder, device)
+        smaller = four_bits(device) if in_four_bits else {}
+        model, tokenizer = _from_weights(recipe.base, folder, settings | smaller)
     _settle_padding(model, tokenizer)
     log.info("base model: %s, %.1f M parameters", recipe.base.id, model.num_parameters() / 1e6)
-    return model.to(device.kind), tokenizer
+    if in_four_bits and not is_quantised(model):
+        model = quantise(model, device, settings["attn_implementation"])
+    return keep_differentiable(model) if in_four_bits else model.to(device.kind), tokenizer
 
 
-def _settings(device: Device) -> dict[str, Any]:
+def _settings(recipe: Recipe, device: Device) -> dict[str, Any]:
     return {
         "dtype": device.dtype,
-        "attn_implementation": "sdpa",
+        "attn_implementation": choose_attention(device, packing=recipe.training.packing),
         "trust_remote_code": False,
         "use_safetensors": True,
     }
 
 
-def _from_hub(base: Recipe, device: Device) -> Base:
+def _from_weights(base: Recipe, folder: Path | None, settings: dict[str, Any]) -> Base:
+    if folder is None:
+        return _from_hub(base, settings)
+    found = _find(folder, "config.json").parent
+    tokenizer = AutoTokenizer.from_pretrained(found, trust_remote_code=False)
+    return AutoModelForCausalLM.from_pretrained(found, **settings), tokenizer
+
+
+def _from_hub(base: Recipe, settings: dict[str, Any]) -> Base:
     if base.source != "hub":
         raise JobError(f"the base model {base.id} did not reach the job: --base-model is missing")
     try:
-        model = AutoModelForCausalLM.from_pretrained(
-            base.id, revision=base.revision, **_settings(device)
-        )
+        model = AutoModelForCausalLM.from_pretrained(base.id, revision=base.revision, **settings)
         tokenizer = AutoTokenizer.from_pretrained(
             base.id, revision=base.revision, trust_remote_code=False
         )
@@ -67,14 +88,6 @@ def _from_hub(base: Recipe, device: Device) -> Base:
         reason = " ".join(str(error).split())[:400]
         raise JobError(f"{base.id} at {base.revision} cannot be loaded: {reason}") from error
     return model, tokenizer
-
-
-def _from_folder(base: Recipe, folder: Path, device: Device) -> Base:
-    if base.file:
-        return _from_gguf(_find(folder, base.file), device)
-    found = _find(folder, "config.json").parent
-    tokenizer = AutoTokenizer.from_pretrained(found, trust_remote_code=False)
-    return AutoModelForCausalLM.from_pretrained(found, **_settings(device)), tokenizer
 
 
 def _find(folder: Path, name: str) -> Path:
@@ -85,12 +98,12 @@ def _find(folder: Path, name: str) -> Path:
     raise JobError(f"the base model is not there: no {name} in {folder}")
 
 
-def _from_gguf(file: Path, device: Device) -> Base:
+def _from_gguf(file: Path, device: Device, settings: dict[str, Any]) -> Base:
     """Load a GGUF file as an ordinary model: its weights are multiplied out, in float32."""
     with _read_gguf_once():
-        tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
+        tokenizer = gguf_tokenizer(file)
         model = AutoModelForCausalLM.from_pretrained(
-            file.parent, gguf_file=file.name, **_settings(device) | {"dtype": torch.float32}
+            file.parent, gguf_file=file.name, **settings | {"dtype": torch.float32}
         )
     # Nothing is quantised any more, but transformers keeps the marks and Trainer refuses them.
     del model.config.quantization_config

@@ -1,13 +1,26 @@
 """Which conversations share a batch: ones of a like length, in an order that a seed decides."""
 
+import itertools
 from collections.abc import Iterator
 
 import torch
 from torch.utils.data import Sampler
+from transformers import TrainingArguments
+
+
+def updates_of(lengths: list[int], settings: TrainingArguments) -> "LikeLengths":
+    """Give the order for a trainer: batches of one update each, whatever they are split into."""
+    per_process = settings.per_device_train_batch_size * settings.gradient_accumulation_steps
+    return LikeLengths(lengths, per_process * settings.world_size, settings.seed)
 
 
 class LikeLengths(Sampler[int]):
     """Draw batches of a like length, in a fresh order each epoch.
+
+    Every batch is full: the last one is filled up with rows of the same epoch. A rest would be
+    an update of its own in which each row weighs more, and one that processes cannot share
+    evenly; so the same rows make the same update, however a batch is split into processes and
+    steps.
 
     The order depends on the seed and the epoch alone. transformers' own sampler takes it from
     whatever state chance is in, so that a resumed job would see other batches; and it goes from
@@ -28,17 +41,15 @@ class LikeLengths(Sampler[int]):
         self._epoch = epoch
 
     def __len__(self) -> int:
-        return len(self._lengths)
+        return -(-len(self._lengths) // self._batch_size) * self._batch_size
 
     def __iter__(self) -> Iterator[int]:
         chance = torch.Generator().manual_seed(self._seed + self._epoch)
         order = torch.randperm(len(self._lengths), generator=chance).tolist()
-        # The rest that fills no batch comes last, or it would shift all that follow.
-        rest = order[len(order) - len(order) % self._batch_size :]
-        batches = self._batches(order[: len(order) - len(rest)])
+        order = list(itertools.islice(itertools.cycle(order), len(self)))
+        batches = self._batches(order)
         for index in torch.randperm(len(batches), generator=chance).tolist():
             yield from batches[index]
-        yield from rest
 
     def _batches(self, order: list[int]) -> list[list[int]]:
         pool = self.POOL * self._batch_size

@@ -41,7 +41,7 @@ def choose_device(precision: str = "auto") -> Device:
         JobError: there is a GPU that this torch cannot use. Training on the CPU instead would
             cost days and money where a minute tells the reason.
     """
-    driver = _driver()
+    driver = nvidia_driver()
     log.info("torch %s, built for CUDA %s", torch.__version__, torch.version.cuda or "none")
     log.info("driver: %s", driver or "no NVIDIA GPU on this node")
     if not _hidden_on_purpose() and driver and not torch.cuda.is_available():
@@ -74,7 +74,7 @@ def _hidden_on_purpose() -> bool:
     return os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
 
 
-def _driver() -> str:
+def nvidia_driver() -> str:
     """Say which NVIDIA driver and GPUs the node has; empty where there are none."""
     if program := shutil.which("nvidia-smi"):
         wanted = "--query-gpu=driver_version,name,memory.total"

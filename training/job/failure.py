@@ -10,7 +10,14 @@ class JobError(Exception):
     """The job cannot go on; the message is the reason, in the user's words."""
 
 
-_DISK_FULL_TEXTS = ("No space left on device", "PytorchStreamWriter failed writing")
+_DISK_FULL_CODES = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_DISK_FULL_TEXTS = (
+    "No space left on device",
+    "Disk quota exceeded",
+    "File too large",
+    "PytorchStreamWriter failed writing",
+    "inline_container.cc",  # `unexpected pos …`: torch wrote less than it meant to
+)
 
 
 def explain(error: BaseException) -> str:
@@ -30,6 +37,6 @@ def explain(error: BaseException) -> str:
 
 def is_disk_full(error: BaseException) -> bool:
     """Tell whether a full disk is behind an error; torch and safetensors hide it in a text."""
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+    if isinstance(error, OSError) and error.errno in _DISK_FULL_CODES:
         return True
     return any(text in str(error) for text in _DISK_FULL_TEXTS)

@@ -36,10 +36,19 @@ SHOWN = (
     "eval_loss",
     "mean_token_accuracy",
     "eval_mean_token_accuracy",
+    "rewards/accuracies",
+    "rewards/margins",
+    "eval_rewards/accuracies",
+    "eval_rewards/margins",
     "learning_rate",
     "grad_norm",
     "num_tokens",
     "epoch",
+    "tokens_per_second",
+    "gpu_memory_mb",
+    "memory_mb",
+    "seconds",
+    "eta_seconds",
 )
 """What a metrics line shows; everything that the trainer logs goes to MLflow."""
 
@@ -85,6 +94,10 @@ def end_mlflow(status: str) -> None:
         mlflow.end_run(status)
 
 
+REWARD_ACCURACY = "eval_rewards/accuracies"
+"""Share of the pairs whose wanted answer is the likelier one, against the base model."""
+
+
 def summary(history: list[dict[str, Any]], clock: Clock, *, is_resumed: bool) -> dict[str, Any]:
     """Give what metrics.json holds, from the trainer's whole history, resumed or not."""
     curve = [point for point in history if "loss" in point]
@@ -95,14 +108,17 @@ def summary(history: list[dict[str, Any]], clock: Clock, *, is_resumed: bool) ->
     return {
         "eval_loss_before": before.get("eval_loss"),
         "eval_loss_after": after.get("eval_loss"),
-        "perplexity_before": _perplexity(before.get("eval_loss")),
-        "perplexity_after": _perplexity(after.get("eval_loss")),
+        "perplexity_before": perplexity(before),
+        "perplexity_after": perplexity(after),
         "token_accuracy_before": before.get("eval_mean_token_accuracy"),
         "token_accuracy_after": after.get("eval_mean_token_accuracy"),
+        "reward_accuracy_before": before.get(REWARD_ACCURACY),
+        "reward_accuracy_after": after.get(REWARD_ACCURACY),
         "train_loss": end.get("loss"),
         "steps": end.get("step", 0),
         "tokens": int(end.get("num_tokens", 0)),
-        "tokens_per_second": None if is_resumed else _speed(history, evaluations),
+        "is_resumed": is_resumed,
+        "tokens_per_second": speed(curve),
         "curve": curve,
         "evaluations": evaluations,
         "seconds": clock.seconds,
@@ -110,16 +126,24 @@ def summary(history: list[dict[str, Any]], clock: Clock, *, is_resumed: bool) ->
     }
 
 
-def _speed(history: list[dict[str, Any]], evaluations: list[dict[str, Any]]) -> float | None:
-    """Give the tokens per second of training alone, without the evaluations."""
-    seconds = next((p["train_runtime"] for p in history if "train_runtime" in p), 0.0)
-    seconds -= sum(point["eval_runtime"] for point in evaluations)
-    tokens = max((point.get("num_tokens", 0) for point in history), default=0)
-    return round(tokens / seconds, 1) if seconds > 1e-3 else None
+def speed(curve: list[dict[str, Any]]) -> float | None:
+    """Give the tokens per second of training alone: no evaluations, no saves, no restarts."""
+    timed = [
+        (point["tokens_per_second"], point["training_seconds"])
+        for point in curve
+        if {"tokens_per_second", "training_seconds"} <= point.keys()
+    ]
+    seconds = sum(taken for _, taken in timed)
+    if seconds <= 0:
+        return None
+    return round(sum(rate * taken for rate, taken in timed) / seconds, 1)
 
 
-def _perplexity(loss: float | None) -> float | None:
-    return None if loss is None else math.exp(min(loss, 700.0))
+def perplexity(point: dict[str, Any]) -> float | None:
+    """Give the perplexity; a loss over pairs of answers is none of tokens and has none."""
+    if "eval_loss" not in point or REWARD_ACCURACY in point:
+        return None
+    return math.exp(min(point["eval_loss"], 700.0))
 
 
 def write_metrics(path: Path, metrics: dict[str, Any]) -> None:

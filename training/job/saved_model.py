@@ -1,14 +1,14 @@
 """The result: plain weights, tokenizer and the model's own template, with a manifest of both."""
 
-import hashlib
-import importlib.metadata
 import json
 import logging
 from pathlib import Path
 from typing import Any
 
 from device import Device
+from hashes import file_sha256
 from peft import PeftModel
+from provenance import libraries
 from recipe_file import Recipe
 from template_fingerprint import SPECIAL_TOKENS, template_fingerprint
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
@@ -16,7 +16,9 @@ from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 log = logging.getLogger("job")
 
 MANIFEST = "tunestack.json"
-PACKAGES = ("torch", "transformers", "trl", "peft", "datasets", "accelerate", "tokenizers")
+
+OUTCOME = ("kept_step", "best_step", "best_eval_loss", "overfit")
+"""What the manifest says beside the losses: which step this is, and how far it over-fits."""
 
 
 def merged(model: PreTrainedModel | PeftModel) -> PreTrainedModel:
@@ -56,11 +58,12 @@ def write_manifest(
         "steps": figures["steps"],
         "train_loss": figures["train_loss"],
         "eval_loss": figures["eval_loss_after"],
+        **{name: figures.get(name) for name in OUTCOME},
         "settings": recipe.as_dict(),
-        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "packages": libraries(),
         "files_sha256": {
-            path.name: file_sha256(path)
-            for path in sorted(folder.iterdir())
+            path.relative_to(folder).as_posix(): file_sha256(path)
+            for path in sorted(folder.rglob("*"))
             if path.is_file() and path.name != MANIFEST
         },
     }
@@ -74,9 +77,3 @@ def saved_fingerprint(folder: Path) -> str:
     tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     tokens = {name: getattr(tokenizer, name) for name in SPECIAL_TOKENS}
     return template_fingerprint(tokenizer.chat_template, tokens)
-
-
-def file_sha256(path: Path) -> str:
-    """Hash a file without reading it whole into memory."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -4,7 +4,7 @@
         [--base-model DIR] --output DIR --checkpoints DIR --report DIR
 
 Ends with 0 when the model is saved, 1 with a line `error: …` when it cannot be, 2 when the
-arguments are wrong.
+arguments are wrong, 75 with a line `stopped by the node: …` when SIGTERM ended it.
 """
 
 import argparse
@@ -14,7 +14,10 @@ import sys
 import warnings
 from pathlib import Path
 
-from failure import JobError, explain
+from checkpoints import kept_steps
+from failure import JobError, explain, is_disk_full
+from notice import EXIT_CODE as STOPPED
+from notice import Stopped, notice
 from recipe_file import check_world_size, is_first_process, read_recipe
 from run_metrics import Clock, end_mlflow
 
@@ -27,16 +30,33 @@ def main(arguments: list[str]) -> int:
     log.setLevel(logging.INFO if is_first_process() else logging.WARNING)
     warnings.simplefilter("ignore", FutureWarning)
     warnings.filterwarnings("ignore", message="Could not find a config file")  # of a GGUF base
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it misses kernels of the hub's
     order = parse(arguments)
     try:
-        train(order)
+        with notice.heard():
+            train(order)
+    except Stopped:
+        steps = kept_steps(order.checkpoints)
+        log.info("stopped by the node: %d steps are kept, start the job again", steps)
+        _end_tracking("KILLED")
+        return STOPPED
     except Exception as error:
         log.log(logging.DEBUG if isinstance(error, JobError) else logging.ERROR, "", exc_info=True)
-        log.error("error: %s", explain(error))
-        if os.environ.get("MLFLOW_TRACKING_URI") and "mlflow" in sys.modules:
-            end_mlflow("FAILED")
+        log.error("error: %s%s", explain(error), _room_hint(error, order.checkpoints))
+        _end_tracking("FAILED")
         return 1
     return 0
+
+
+def _room_hint(error: Exception, checkpoints: Path) -> str:
+    if not is_disk_full(error):
+        return ""
+    return f"; {kept_steps(checkpoints)} steps are kept: make room, then start the job again"
+
+
+def _end_tracking(status: str) -> None:
+    if os.environ.get("MLFLOW_TRACKING_URI") and "mlflow" in sys.modules:
+        end_mlflow(status)
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -57,10 +77,12 @@ def train(order: argparse.Namespace) -> None:
         from base_model import load_base
         from callbacks import TellMlflow
         from checkpoints import Before
-        from dataset import tokenised
+        from dataset import read_conversations, tokenised
         from device import choose_device
-        from learning import learn
+        from learning import Task, learn
         from material import read_material
+        from preferences import read_pairs, tokenised_pairs
+        from report import RunReport
         from result import leave_result
         from samples import answers
 
@@ -68,11 +90,12 @@ def train(order: argparse.Namespace) -> None:
     for folder in (order.output, order.checkpoints, order.report):
         folder.mkdir(parents=True, exist_ok=True)
     with clock.phase("reading the data"):
-        material = read_material(order)
+        is_dpo = recipe.objective == "dpo"
+        material = read_material(order, read_pairs if is_dpo else read_conversations)
     with clock.phase("loading the base model"):
         model, tokenizer = load_base(recipe, order.base_model, material.texts, device)
     with clock.phase("tokenising"):
-        data = tokenised(material, tokenizer, recipe)
+        data = (tokenised_pairs if is_dpo else tokenised)(material, tokenizer, recipe)
 
     before = Before(order.checkpoints)
     with clock.phase("answers of the base model"):
@@ -81,10 +104,23 @@ def train(order: argparse.Namespace) -> None:
             before.keep("answers", answers(model, tokenizer, asked, recipe.samples))
 
     tell = TellMlflow(recipe, material.hashes["train"])
-    with clock.phase("training"):
-        learned = learn(recipe, device, (model, tokenizer), data, order.checkpoints, [tell])
+    report = RunReport(order.report, recipe, material.hashes, device)
+    with clock.phase("training"), report.told():
+        task = Task(
+            device,
+            data,
+            order.checkpoints,
+            [tell, report],
+            load_again=lambda: load_base(recipe, order.base_model, material.texts, device),
+            lines=lambda: (number for number, _ in material.talks["train"].items()),
+        )
+        learned = learn(recipe, (model, tokenizer), task)
     if is_first_process():
-        leave_result(order, recipe, device, material, before, learned, tokenizer, clock)
+        with report.told():
+            metrics = leave_result(
+                order, recipe, device, material, before, learned, tokenizer, clock
+            )
+        report.finish(order.report / "samples.jsonl", metrics)
         log.info("done in %.0f s", sum(clock.seconds.values()))
 
 

@@ -4,20 +4,21 @@ from pathlib import Path
 
 import trl.trainer.utils
 from adapters import lora_config
-from batches import LikeLengths
 from callbacks import Watch
+from conversation_trainer import ConversationTrainer
 from datasets import Dataset
 from device import Device
+from distribution import check_distribution
+from measuring import Measure
+from preference_trainer import PreferenceTrainer
 from recipe_file import Recipe
-from torch.utils.data import Sampler
 from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
     PrinterCallback,
     TrainerCallback,
 )
-from trl import SFTTrainer
-from trl_settings import training_settings
+from trl_settings import conversation_settings, preference_settings
 
 
 def build_trainer(
@@ -29,36 +30,36 @@ def build_trainer(
     *,
     first_evaluation: bool,
     callbacks: list[TrainerCallback],
-) -> SFTTrainer:
+) -> ConversationTrainer | PreferenceTrainer:
     """Set up the training of `base` on the first data set, measured on the second.
 
     The base is measured by `eval_on_start`, never by `evaluate()` before `train()`: that call
     marks the model as prepared, and several processes would then each train alone, without a
     word (seen with transformers 5.23 and accelerate 1.15).
+
+    Python, NumPy and torch are seeded by the trainer before it makes the adapters, so that these
+    begin alike for the same `training.seed`, whatever was computed before.
+
+    Raises:
+        JobError: the model has no such modules for adapters, or processes run alone.
     """
     _score_learned_tokens_only()
-    trainer = _Trainer(
+    if recipe.objective == "dpo":
+        kind, settings = PreferenceTrainer, preference_settings
+    else:
+        kind, settings = ConversationTrainer, conversation_settings
+    trainer = kind(
         model=base[0],
-        args=training_settings(recipe, device, checkpoints, first_evaluation),
+        args=settings(recipe, device, checkpoints, first_evaluation),
         train_dataset=data[0],
         eval_dataset=data[1],
         processing_class=base[1],
-        peft_config=lora_config(recipe, base[0]) if recipe.method == "lora" else None,
-        callbacks=[Watch(), *callbacks],
+        peft_config=lora_config(recipe, base[0]),
+        callbacks=[Measure(), Watch(), *callbacks],
     )
+    check_distribution(trainer.accelerator, recipe)
     trainer.remove_callback(PrinterCallback)
     return trainer
-
-
-class _Trainer(SFTTrainer):
-    """TRL's trainer with batches of a like length that come in the same order after a restart."""
-
-    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler[int] | None:
-        if self.args.packing:
-            return super()._get_train_sampler(train_dataset)
-        lengths = [len(row) for row in (train_dataset or self.train_dataset)["input_ids"]]
-        update = self._train_batch_size * self.args.gradient_accumulation_steps
-        return LikeLengths(lengths, update * self.args.world_size, self.args.seed)
 
 
 def _score_learned_tokens_only() -> None:

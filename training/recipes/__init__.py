@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from core.environments import Device
 from core.errors import SettingsError
 from core.recipe import Recipe
 from core.settings import findings
@@ -40,6 +41,36 @@ def load_recipe(name_or_path: str, overrides: Iterable[str] = ()) -> Recipe:
     if reasons or recipe is None:
         raise SettingsError("\n".join(reasons), hint=f"In {path}; nothing was sent.")
     return recipe
+
+
+def changed_recipe(recipe: Recipe, overrides: Iterable[str]) -> Recipe:
+    """Apply overrides to a recipe that was read before, such as an earlier job's.
+
+    Raises:
+        SettingsError: findings, each as `path: reason`.
+    """
+    document = recipe.model_dump(mode="json")
+    reasons: list[str] = []
+    for override in overrides:
+        _override(document, override, reasons)
+    changed = _checked(document, reasons)
+    if reasons or changed is None:
+        raise SettingsError("\n".join(reasons), hint="Nothing was sent.")
+    return changed
+
+
+def fits_device(recipe: Recipe, device: Device) -> list[str]:
+    """Say why a recipe does not suit the kind of node; empty where it does.
+
+    Four bits on a CPU do work, for rehearsing QLoRA with a small model. They are no way to train
+    a large one: every product first multiplies the weights out, each time anew.
+    """
+    if device == "cpu" and recipe.method == "qlora" and recipe.base.source == "hub":
+        return [
+            "method: qlora spares a GPU's memory; on a CPU it only costs time: take a cluster with"
+            " GPUs, or --set method=lora"
+        ]
+    return []
 
 
 def _find(name_or_path: str) -> Path:

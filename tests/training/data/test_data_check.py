@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import SettingsError
-from training.data.check import SeenRecords, check_file, leaks, require_good
+from training.data.check import check_file, leaks, require_good
+from training.data.seen import SeenRecords
 
 GOOD = [
     {"role": "system", "content": "Be kind."},

@@ -99,3 +99,54 @@ def test_a_split_does_not_overwrite_its_own_source(tmp_path: Path, name: str) ->
 def test_a_share_must_leave_two_sides(tmp_path: Path, share: float) -> None:
     with pytest.raises(SettingsError, match="between 0 and 1"):
         split_file(write(tmp_path / "f.jsonl", line(1), line(2)), tmp_path, share=share)
+
+
+def grouped(number: int, group: object) -> bytes:
+    record = json.loads(line(number))
+    return json.dumps({"customer": group, **record}).encode() + b"\n"
+
+
+def groups_of(side: list[bytes]) -> set[str]:
+    return {json.dumps(json.loads(each)["customer"]) for each in side}
+
+
+def test_a_group_stays_on_one_side_and_the_share_is_kept(tmp_path: Path) -> None:
+    lines = [grouped(number, number % 40) for number in range(1000)]
+    lines += [grouped(number, ["big", 1]) for number in range(1000, 1100)]
+    path = write(tmp_path / "f.jsonl", *lines)
+    for seed in range(5):
+        out = tmp_path / str(seed)
+        made = split_file(path, out, share=0.2, seed=seed, group_by="customer")
+        train, validation = (
+            each.read_bytes().splitlines(True) for each in (made.train, made.validation)
+        )
+        assert sorted(train + validation) == sorted(lines)
+        assert not groups_of(train) & groups_of(validation)
+        assert 0.17 < len(validation) / len(lines) < 0.23
+
+
+def test_the_seed_chooses_the_groups_and_the_same_seed_the_same(tmp_path: Path) -> None:
+    path = write(tmp_path / "f.jsonl", *(grouped(n, f"c{n % 20}") for n in range(200)))
+
+    def chosen(seed: int, name: str) -> set[str]:
+        made = split_file(path, tmp_path / name, seed=seed, group_by="customer")
+        return groups_of(made.validation.read_bytes().splitlines())
+
+    assert chosen(1, "a") == chosen(1, "b") != chosen(2, "c")
+
+
+@pytest.mark.parametrize("share", [0.01, 0.99])
+def test_two_groups_go_to_both_sides_whatever_the_share(tmp_path: Path, share: float) -> None:
+    path = write(tmp_path / "f.jsonl", *(grouped(n, n > 90) for n in range(100)))
+    made = split_file(path, tmp_path / "out", share=share, group_by="customer")
+    assert sorted((made.train_rows, made.validation_rows)) == [9, 91]
+
+
+def test_one_group_or_a_record_without_the_key_is_refused(tmp_path: Path) -> None:
+    one = write(tmp_path / "one.jsonl", *(grouped(n, "same") for n in range(9)))
+    with pytest.raises(SettingsError, match="one group of `customer` holds every record"):
+        split_file(one, tmp_path / "out", group_by="customer")
+    some = write(tmp_path / "some.jsonl", grouped(1, "a"), line(2), grouped(3, None))
+    with pytest.raises(SettingsError, match="2 records have no `customer`"):
+        split_file(some, tmp_path / "out", group_by="customer")
+    assert list((tmp_path / "out").iterdir()) == []

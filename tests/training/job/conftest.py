@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from forked_jobs import Server
 from job_runs import JobRunner, Run, arguments
 
 from core.recipe import Recipe
@@ -36,3 +37,11 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("MLFLOW_MAX_LOG_PARAMS", "0")
     yield
+
+
+@pytest.fixture(scope="session")
+def job_server() -> Iterator[Server]:
+    """The process whose forks are jobs; it takes seconds to import torch, once."""
+    server = Server()
+    yield server
+    server.close()

@@ -92,6 +92,9 @@ def test_an_empty_system_turn_is_dropped_and_a_byte_order_mark_read_over(tmp_pat
     path.write_text(json.dumps(record) + "\n", encoding="utf-8-sig")
     (turns,) = read_conversations(path).values()
     assert [turn["role"] for turn in turns] == ["user", "assistant"]
+    record["messages"].insert(2, {"role": "system", "content": ""})
+    write_jsonl(path, [record])
+    assert read_conversations(path).first(1) == [turns]
 
 
 def test_a_missing_file_and_an_empty_one_are_named(tmp_path: Path) -> None:

@@ -1,0 +1,56 @@
+"""`tunestack jobs explain`: why a job failed, by which rule, and in which lines that stands."""
+
+from typing import Any
+
+import click
+
+from commands.job_view import naming_stack
+from commands.options import json_option, stack_option
+from commands.output import show
+from commands.session import Session
+from training.explain import Explanation
+from training.failures import EXPLAINED, explain_job
+from training.jobs import find_job
+from training.submission import job_ref
+
+
+@click.command()
+@click.argument("name")
+@stack_option
+@json_option
+def explain(name: str, stack: str, as_json: bool) -> None:
+    """Say why a job failed: cause, rule, fix, and the lines that tell so."""
+    session = Session(stack)
+    with naming_stack(stack):
+        status = job_ref(find_job(session.cloud, session.outputs, name)).status
+        if status not in EXPLAINED:
+            show({"job": name, "status": status}, as_json, lambda: _print_well(name, status))
+            return
+        found = explain_job(session.cloud, session.outputs, name, status)
+    document = {"job": name, "status": status, **as_document(found)}
+    show(document, as_json, lambda: _print(name, status, found))
+
+
+def as_document(found: Explanation) -> dict[str, Any]:
+    """Give an explanation JSON-ready."""
+    return {
+        "rule": found.rule,
+        "cause": found.cause,
+        "fix": found.fix,
+        "confidence": str(found.confidence),
+        "evidence": list(found.evidence),
+    }
+
+
+def _print_well(name: str, status: str) -> None:
+    click.echo(f"{name} is {status}: there is no failure to explain.")
+
+
+def _print(name: str, status: str, found: Explanation) -> None:
+    click.echo(f"{name} ended as {status}.")
+    for line in found.lines():
+        click.echo(line)
+    if found.evidence:
+        click.echo("It stands in:")
+    for line in found.evidence:
+        click.echo(f"  {line[:500]}")
