@@ -7,7 +7,7 @@ from rich.markup import escape
 
 from commands import pricing
 from commands.grants import naming_missing_grants
-from commands.job_view import naming_stack
+from commands.jobs.view import naming_stack
 from commands.options import json_option, stack_option, yes_option
 from commands.output import confirm, say, show
 from commands.preflight import ignore_option, preflight

@@ -65,7 +65,7 @@ def _settings(session: Session) -> tuple[Settings, list[Finding]]:
 
 
 def _recipe(name: str, stack: str) -> tuple["Recipe | None", list[Finding]]:
-    from commands.ordering import default_recipe
+    from commands.train.ordering import default_recipe
     from training.recipes import load_recipe
 
     try:

@@ -5,13 +5,13 @@ from typing import Any
 import click
 
 from commands import pricing
-from commands.job_view import naming_stack
+from commands.jobs.view import naming_stack
 from commands.options import json_option, stack_option, yes_option
 from commands.output import confirm, say, show, table
 from commands.preflight import ignore_option, preflight
 from commands.session import Session
-from commands.train_cost import nodes_of, say_cost
-from commands.training_run import train_model
+from commands.train.cost import nodes_of, say_cost
+from commands.train.run import train_model
 from core.errors import SettingsError, UserError
 from core.refs import ModelRef
 from training.environment import JOB_FOLDER

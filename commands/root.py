@@ -11,7 +11,7 @@ from core.home import home
 
 
 class Root(click.Group):
-    """A lazy group. `commands/<name>.py` holds the command `<name>`."""
+    """A lazy group: `<name>` is in `commands/<name>.py` or `commands/<name>/command.py`."""
 
     def __init__(self, summaries: dict[str, str], page: str) -> None:
         super().__init__("tunestack", no_args_is_help=True)
@@ -26,7 +26,10 @@ class Root(click.Group):
         """Import the command's module and give the command."""
         if name not in self.summaries:
             return None
-        command: click.Command = getattr(importlib.import_module(f"commands.{name}"), name)
+        module = importlib.import_module(f"commands.{name}")
+        if hasattr(module, "__path__"):
+            module = importlib.import_module(f"commands.{name}.command")
+        command: click.Command = getattr(module, name)
         return command
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

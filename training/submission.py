@@ -36,7 +36,7 @@ ESTIMATE_TAG = "tunestack-estimate-usd"
 """On a job: what it was expected to cost (infra/standing/run_times.py reads it)."""
 
 PROBE_TAG = "tunestack-probe"
-"""On a job: it only measured a few steps (commands/probe.py)."""
+"""On a job: it only measured a few steps (commands/train/probe.py)."""
 
 RUN_TAG, TRY_TAG = "tunestack-run", "tunestack-try"
 """On a job: the name of its run's first job, and which of the run's jobs it is."""

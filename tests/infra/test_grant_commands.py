@@ -7,7 +7,7 @@ import pytest
 from recorded_arm import FakeCloud, engine, ignore, settings
 
 import commands.deploy
-import commands.training_run
+import commands.train.run
 from commands.grants import bring_up, naming_missing_grants
 from commands.session import Session
 from core.errors import CloudError, Interrupted, JobFailed, SettingsError, UserError
@@ -47,9 +47,9 @@ def test_a_failed_upload_of_train_names_what_is_missing_and_keeps_its_own_hint(
     session: Session, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     take_away(session, "person-storage-blob-data-contributor-storage-account")
-    monkeypatch.setattr(commands.training_run, "submit", fail)
+    monkeypatch.setattr(commands.train.run, "submit", fail)
     with pytest.raises(CloudError) as caught:
-        commands.training_run.train_model(session, order(tmp_path, recipe()))
+        commands.train.run.train_model(session, order(tmp_path, recipe()))
     person, again, own = caught.value.hint.splitlines()
     assert "The person" in person and "lacks Storage Blob Data Contributor" in person
     assert again == "tunestack up --stack local makes it again."

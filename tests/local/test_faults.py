@@ -197,7 +197,7 @@ def test_rules_and_counters_survive_a_restart(
 def test_the_commands_set_show_and_clear_faults(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from commands.local import local as cli
+    from commands.local.command import local as cli
 
     monkeypatch.setenv("TUNESTACK_HOME", str(tmp_path))
 

@@ -121,7 +121,7 @@ def test_a_question_about_something_else_is_refused(raw: Raw) -> None:
 def test_the_commands_take_free_and_show_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from commands.local import local as cli
+    from commands.local.command import local as cli
 
     monkeypatch.setenv("TUNESTACK_HOME", str(tmp_path))
 

@@ -170,7 +170,7 @@ def test_the_server_does_not_use_its_own_proxy(
 
 
 def test_the_commands_start_show_and_stop_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from commands.local import local as cli
+    from commands.local.command import local as cli
 
     monkeypatch.setenv("TUNESTACK_HOME", str(folder.parent))
     where = folder.parent / "local"

@@ -235,7 +235,7 @@ def test_a_wrong_name_or_limit_is_refused_with_one_that_fits(azure_folder: Path)
 def test_the_commands_set_show_and_clear_limits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from commands.local import local as cli
+    from commands.local.command import local as cli
 
     monkeypatch.setenv("TUNESTACK_HOME", str(tmp_path))
 

@@ -112,7 +112,7 @@ def test_a_wrong_role_or_group_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_commands_set_and_show_rights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from commands.local import local as cli
+    from commands.local.command import local as cli
 
     monkeypatch.setenv("TUNESTACK_HOME", str(tmp_path))
 

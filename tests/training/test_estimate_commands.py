@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-import commands.ordering
+import commands.train.ordering
 from cli import COMMANDS, help_text
 from commands.root import command_line
 from commands.session import Session
@@ -64,7 +64,7 @@ def stack(cloud: Cloud, outputs: StackOutputs, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(Session, "cloud", cloud)
     monkeypatch.setattr(Session, "outputs", outputs)
     monkeypatch.setattr(Session, "settings", Settings(compute="cpu"))
-    monkeypatch.setattr(commands.ordering, "Order", functools.partial(Order, code=QUICK_JOB))
+    monkeypatch.setattr(commands.train.ordering, "Order", functools.partial(Order, code=QUICK_JOB))
 
 
 @pytest.mark.usefixtures("never")

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from commands import job_cost, job_line, job_view
-from commands.job_cost import JobCost
-from commands.job_line import Meter, eta_text, metrics_line
-from commands.job_view import watch
+from commands.jobs import cost as job_cost
+from commands.jobs import line as job_line
+from commands.jobs import view as job_view
+from commands.jobs.cost import JobCost
+from commands.jobs.line import Meter, eta_text, metrics_line
+from commands.jobs.view import watch
 from training.follow import Event, LogLine, Metrics, Status
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -111,7 +113,7 @@ def test_on_a_terminal_one_line_lives(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_time_left_goes_on_between_two_lines(monkeypatch: pytest.MonkeyPatch) -> None:
-    from commands.job_outlook import Outlook
+    from commands.jobs.outlook import Outlook
 
     clock = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-import commands.model_price
+import commands.models.price
 import commands.reproduce
 import deploy.endpoint
 import training.follow
 from cli import COMMANDS, help_text
-from commands.job_cost import JobCost
-from commands.model_price import paid_for
+from commands.jobs.cost import JobCost
+from commands.models.price import paid_for
 from commands.root import command_line
 from commands.session import Session
 from core.cloud import Cloud
@@ -144,8 +144,8 @@ def test_the_price_of_a_run_is_that_of_all_its_jobs_or_not_known(
         asked.append(job)
         return JobCost(price, 2, began, began + timedelta(minutes=30))
 
-    monkeypatch.setattr(commands.model_price, "find_order", lambda *of: last)
-    monkeypatch.setattr(commands.model_price, "job_cost", cost)
+    monkeypatch.setattr(commands.models.price, "find_order", lambda *of: last)
+    monkeypatch.setattr(commands.models.price, "job_cost", cost)
     price: float | None = 4.0
     found = paid_for(Session("dev"), f"{order.job}-3")
     assert asked == [order.job, f"{order.job}-2", f"{order.job}-3"]

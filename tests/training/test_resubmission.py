@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-import commands.following
-import commands.job_resume
-import commands.like
-import commands.ordering
+import commands.jobs.following
+import commands.jobs.resume
+import commands.train.like
+import commands.train.ordering
 import training.follow
 from cli import COMMANDS, help_text
-from commands.following import follow_run
+from commands.jobs.following import follow_run
 from commands.root import command_line
 from commands.session import Session
 from core.cloud import Cloud
@@ -48,8 +48,8 @@ def stack(cloud: Cloud, outputs: StackOutputs, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(Session, "cloud", cloud)
     monkeypatch.setattr(Session, "outputs", outputs)
     monkeypatch.setattr(Session, "settings", Settings(compute="cpu", low_priority=True))
-    monkeypatch.setattr(commands.ordering, "Order", functools.partial(Order, code=QUICK_JOB))
-    for module in (commands.following, commands.job_resume, commands.like):
+    monkeypatch.setattr(commands.train.ordering, "Order", functools.partial(Order, code=QUICK_JOB))
+    for module in (commands.jobs.following, commands.jobs.resume, commands.train.like):
         monkeypatch.setattr(module, "JOB_FOLDER", QUICK_JOB)
     monkeypatch.setattr(training.follow, "FIRST_WAIT", 0.1)
     monkeypatch.setattr(training.follow, "LONGEST_WAIT", 0.1)
@@ -228,7 +228,7 @@ def test_the_most_that_a_run_can_cost_counts_what_is_submitted_again(
     outputs: StackOutputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from commands import pricing
-    from commands.train_cost import say_cost
+    from commands.train.cost import say_cost
     from core.errors import SettingsError
     from core.price_list import DEDICATED, LOW_PRIORITY, PriceList, Quote, shipped
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from commands.data import data
-from commands.data_stats import histogram
+from commands.data.command import data
+from commands.data.stats import histogram
 from core.errors import PrerequisiteError, SettingsError
 from core.recipe import Recipe
 from training.recipes import load_recipe

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-import commands.ordering
-import commands.train
+import commands.train.command
+import commands.train.ordering
 from cli import COMMANDS, help_text
-from commands.job_view import metrics_line, watch
+from commands.jobs.view import metrics_line, watch
 from commands.root import command_line
 from commands.session import Session
 from core.cloud import Cloud
@@ -48,7 +48,7 @@ def stack(cloud: Cloud, outputs: StackOutputs, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(Session, "cloud", cloud)
     monkeypatch.setattr(Session, "outputs", outputs)
     monkeypatch.setattr(Session, "settings", Settings(compute="cpu"))
-    monkeypatch.setattr(commands.ordering, "Order", functools.partial(Order, code=QUICK_JOB))
+    monkeypatch.setattr(commands.train.ordering, "Order", functools.partial(Order, code=QUICK_JOB))
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ def test_what_costs_is_asked_and_without_a_terminal_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The rules read Azure before, so that nobody is asked about what cannot be.
-    monkeypatch.setattr(commands.train, "preflight", lambda *of, **more: None)
+    monkeypatch.setattr(commands.train.command, "preflight", lambda *of, **more: None)
     chats(tmp_path / "train.jsonl", range(12))
     chats(tmp_path / "validation.jsonl", range(12, 14))
     told = run(

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cli import COMMANDS, help_text
-from commands.data_check import checked_pair
+from commands.data.check import checked_pair
 from commands.root import command_line
 from core.errors import SettingsError
 from tests.training.data.check_material import chat, pair, write

@@ -75,7 +75,11 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case",
+    # Slow: three trainings each; one case of each kind stays in the fast tier.
+    [c if c in ("full", "packed") else pytest.param(c, marks=pytest.mark.slow) for c in CASES],
+)
 def test_a_batch_learns_the_same_however_it_is_split(case: str, tmp_path: Path) -> None:
     changes, records = CASES[case]
     losses, evaluations = [], []
@@ -112,7 +116,7 @@ def test_dropout_is_at_work_in_training(tmp_path: Path) -> None:
     assert with_it[1:] != without[1:]
 
 
-@pytest.mark.parametrize("objective", ["sft", "dpo"])
+@pytest.mark.parametrize("objective", ["sft", pytest.param("dpo", marks=pytest.mark.slow)])
 def test_measures_do_not_depend_on_the_batch(objective: str, tmp_path: Path) -> None:
     """transformers weighs a batch of few tokens like one of many, TRL one of few pairs."""
     records = uneven() if objective == "sft" else pairs()

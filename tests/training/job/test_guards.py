@@ -190,9 +190,11 @@ def test_the_last_weights_are_the_model_and_the_best_are_kept_and_named(
     assert metrics["overfit"]["band"] == "severe"
 
 
+@pytest.mark.slow
 def test_each_evaluation_is_saved_with_its_step_and_a_finished_training_trains_no_further(
     run_job: JobRunner, tmp_path: Path
 ) -> None:
+    """Slow: two jobs with checkpoints at each evaluation."""
     chosen = recipe(training={**SHORT, "max_steps": 6, "save_steps": 4}, samples=FEW)
     first = run_job(chosen)
     assert [point["step"] for point in first.metrics["evaluations"]] == [0, 4, 6]
@@ -209,7 +211,9 @@ def test_each_evaluation_is_saved_with_its_step_and_a_finished_training_trains_n
     assert again.losses == first.losses
 
 
+@pytest.mark.slow
 def test_a_validation_file_smaller_than_a_batch_is_enough(run_job: JobRunner) -> None:
+    """Slow: a whole job for one row."""
     run = run_job(recipe(training=SHORT, samples=FEW), evaluation=conversations(1))
     assert run.code == 0, run.log
     assert all(math.isfinite(point["eval_loss"]) for point in run.metrics["evaluations"])

@@ -111,9 +111,11 @@ def assert_same_curve(run: Run, expected: Run) -> None:
     assert evaluations == pytest.approx(others, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_after_a_checkpoint_it_goes_on_from_there(
     run_job: JobRunner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    """Slow: three more trainings."""
     straight = run_job(recipe(training=SHORT, samples=FEW), folder=tmp_path / "straight")
     whole = Phi3Model.forward
     steps = 0

@@ -59,7 +59,15 @@ def taught(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "model"
 
 
-@pytest.mark.parametrize(("method", "rate"), [("full", 1e-3), ("lora", 5e-3), ("qlora", 5e-3)])
+@pytest.mark.parametrize(
+    ("method", "rate"),
+    [
+        # Slow: two further trainings of the same tests.
+        pytest.param("full", 1e-3, marks=pytest.mark.slow),
+        ("lora", 5e-3),
+        pytest.param("qlora", 5e-3, marks=pytest.mark.slow),
+    ],
+)
 def test_the_wanted_answers_become_the_likelier_ones(
     method: str, rate: float, taught: Path, run_job: JobRunner
 ) -> None:
@@ -105,9 +113,11 @@ def _preferring(folder: Path) -> int:
     return sum(likelihood(pair, "chosen") > likelihood(pair, "rejected") for pair in pairs())
 
 
+@pytest.mark.slow
 def test_a_restarted_preference_job_goes_on_with_the_same_losses(
     run_job: JobRunner, tmp_path: Path
 ) -> None:
+    """Slow: three jobs."""
     import shutil
 
     training = {"max_steps": 4, "logging_steps": 1, "save_steps": 2, "warmup": 0.2}

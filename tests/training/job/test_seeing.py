@@ -48,7 +48,9 @@ def test_each_line_tells_speed_memory_and_time_left(
     assert (run.folder / "report" / "curve.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_a_resumed_job_has_the_whole_curve_and_no_false_speed(run_job: JobRunner) -> None:
+    """Slow: two whole jobs."""
     whole = run_job(recipe(training=SHORT, samples=FEW))
     usual = max(point["tokens_per_second"] for point in whole.metrics["curve"])
     steps = sorted(int(p.name[11:]) for p in (whole.folder / "checkpoints").glob("checkpoint-*"))
@@ -62,11 +64,12 @@ def test_a_resumed_job_has_the_whole_curve_and_no_false_speed(run_job: JobRunner
     assert 0 < again.metrics["tokens_per_second"] < 10 * usual
 
 
+@pytest.mark.slow
 def test_mlflow_has_the_machines_figures_and_the_report(
     run_job: JobRunner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    """Slow: a job beside MLflow, whose database takes seconds to lay out."""
     monkeypatch.chdir(tmp_path)  # where MLflow puts the artifacts of such a store
-    monkeypatch.chdir(tmp_path)  # where MLflow puts the artifacts of such a database
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "seeing")
     run = run_job(recipe(training=SHORT, samples=FEW))

@@ -11,12 +11,12 @@ from typing import Any
 
 import click
 
-from commands.estimate import estimate_order, hours, offer_document, usd
-from commands.following import follow_run
 from commands.grants import naming_missing_grants
+from commands.jobs.following import follow_run
 from commands.output import confirm, say, show, table
 from commands.session import Session
-from commands.train_cost import node_of, with_estimate
+from commands.train.cost import node_of, with_estimate
+from commands.train.estimate import estimate_order, hours, offer_document, usd
 from core.errors import SettingsError, UserError
 from core.recipe import Recipe
 from training.estimate import Measured, Offer

@@ -2,11 +2,11 @@
 
 import click
 
-from commands.job_view import naming_stack
-from commands.model_compare import compare_command
-from commands.model_files import delete, download
-from commands.model_price import paid_for
-from commands.model_show import show_command
+from commands.jobs.view import naming_stack
+from commands.models.compare import compare_command
+from commands.models.files import delete, download
+from commands.models.price import paid_for
+from commands.models.show import show_command
 from commands.options import json_option, stack_option
 from commands.output import say, show, table
 from commands.session import Session

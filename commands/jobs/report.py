@@ -5,8 +5,8 @@ from pathlib import Path
 
 import click
 
-from commands.job_cost import JobCost, job_cost, utc_now
-from commands.job_view import naming_stack
+from commands.jobs.cost import JobCost, job_cost, utc_now
+from commands.jobs.view import naming_stack
 from commands.options import json_option, stack_option
 from commands.output import show, table
 from commands.pricing import dollars

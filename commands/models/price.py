@@ -1,7 +1,7 @@
 """What the run of a model has cost: all its jobs together, also those that lost their nodes."""
 
 from commands import pricing
-from commands.job_cost import job_cost, utc_now
+from commands.jobs.cost import job_cost, utc_now
 from commands.session import Session
 from core.errors import CloudError, UserError
 from training.kept_orders import KeptOrder, find_order

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass, replace
 
-from commands.following import follow_run, resume_hint
 from commands.grants import naming_missing_grants
-from commands.model_price import paid_for
+from commands.jobs.following import follow_run, resume_hint
+from commands.models.price import paid_for
 from commands.output import say
 from commands.session import Session
-from commands.train_cost import node_of, with_estimate
+from commands.train.cost import node_of, with_estimate
 from core.price_list import LOW_PRIORITY
 from core.refs import JobRef, ModelRef
 from training.jobs import find_job

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from commands.job_cost import JobCost, utc_now
+from commands.jobs.cost import JobCost, utc_now
 
 FIGURES = ("epoch", "loss", "eval_loss", "learning_rate")
 

@@ -10,11 +10,11 @@ import shlex
 from functools import partial
 
 from commands import pricing
-from commands.job_cost import job_cost
-from commands.job_view import naming_stack, watch
+from commands.jobs.cost import job_cost
+from commands.jobs.view import naming_stack, watch
 from commands.output import say
 from commands.session import Session
-from commands.train_cost import with_estimate
+from commands.train.cost import with_estimate
 from core.errors import CloudError, JobFailed
 from core.price_list import LOW_PRIORITY
 from training import resubmission

@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 
-from commands.local_fault import fault
-from commands.local_name import name as name_group
-from commands.local_preempt import preempt
-from commands.local_quota import quota
-from commands.local_rights import rights
+from commands.local.fault import fault
+from commands.local.name import name as name_group
+from commands.local.preempt import preempt
+from commands.local.quota import quota
+from commands.local.rights import rights
 from commands.options import json_option
 from commands.output import say, show, table
 from core.home import environments, home

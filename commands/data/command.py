@@ -4,10 +4,10 @@ from pathlib import Path
 
 import click
 
-from commands.data_check import check_command, summary
-from commands.data_convert import convert_command
-from commands.data_show import show_command
-from commands.data_stats import stats_command
+from commands.data.check import check_command, summary
+from commands.data.convert import convert_command
+from commands.data.show import show_command
+from commands.data.stats import stats_command
 from commands.options import json_option
 from commands.output import say, show, table
 from training.data.check import check_file

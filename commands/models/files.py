@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from commands.job_view import naming_stack
+from commands.jobs.view import naming_stack
 from commands.options import json_option, stack_option, yes_option
 from commands.output import confirm, say, show
 from commands.session import Session

@@ -5,7 +5,7 @@ from typing import Any
 import click
 from rich.markup import escape
 
-from commands.job_view import naming_stack
+from commands.jobs.view import naming_stack
 from commands.options import json_option, stack_option
 from commands.output import say, show, table
 from commands.session import Session

@@ -7,8 +7,8 @@ from typing import Any
 import click
 from rich.markup import escape
 
-from commands.data_lengths import RULE as LENGTH
-from commands.data_lengths import add_lengths
+from commands.data.lengths import RULE as LENGTH
+from commands.data.lengths import add_lengths
 from commands.options import json_option
 from commands.output import say, show, table
 from core.errors import SettingsError, check_all

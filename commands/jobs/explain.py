@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from commands.job_view import naming_stack
+from commands.jobs.view import naming_stack
 from commands.options import json_option, stack_option
 from commands.output import show
 from commands.session import Session

@@ -6,17 +6,17 @@ from pathlib import Path
 import click
 
 from commands import pricing
-from commands.estimate import say_estimate, show_estimate
-from commands.like import Wanted, like_order, say_differences
 from commands.options import json_option, stack_option, yes_option
-from commands.ordering import check_order, default_recipe
 from commands.output import confirm, show
 from commands.preflight import ignore_option, preflight
-from commands.probe import check_probe, estimate_option, probe_option, run_probe
 from commands.session import Session
-from commands.train_cost import nodes_of, say_cost
-from commands.train_result import document, print_result
-from commands.training_run import train_model
+from commands.train.cost import nodes_of, say_cost
+from commands.train.estimate import say_estimate, show_estimate
+from commands.train.like import Wanted, like_order, say_differences
+from commands.train.ordering import check_order, default_recipe
+from commands.train.probe import check_probe, estimate_option, probe_option, run_probe
+from commands.train.result import document, print_result
+from commands.train.run import train_model
 from training.data.split import TRAIN, VALIDATION
 from training.submission import Order
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.markup import escape
 
-from commands.data_check import checked_pair
+from commands.data.check import checked_pair
 from commands.output import say
 from commands.session import Session
 from core.errors import SettingsError, check_all

@@ -7,7 +7,7 @@ import click
 
 from commands.output import say
 from commands.session import Session
-from commands.training_run import Trained
+from commands.train.run import Trained
 from training.models import find_model
 
 

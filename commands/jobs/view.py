@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from commands.job_cost import JobCost
-from commands.job_line import Meter, eta_text, metrics_line
+from commands.jobs.cost import JobCost
+from commands.jobs.line import Meter, eta_text, metrics_line
 from commands.output import console, say
 from core.errors import UserError
 from training.follow import Event, LogLine, Metrics, Status
@@ -69,7 +69,7 @@ def _watch_plain(events: Iterable[Event], meter: Meter) -> None:
 def _watch_live(events: Iterable[Event], meter: Meter) -> None:
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from commands.job_outlook import Outlook
+    from commands.jobs.outlook import Outlook
 
     columns = (
         TextColumn("{task.description}"),

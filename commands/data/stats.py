@@ -9,10 +9,10 @@ import click
 from rich.markup import escape
 
 from commands import pricing
-from commands.estimate import hours, usd
 from commands.options import json_option, stack_option
 from commands.output import say, show, table
 from commands.session import Session
+from commands.train.estimate import hours, usd
 from core.errors import SettingsError, UserError
 from core.recipe import Recipe
 from training.estimate import DataSize, Offer, of_run

@@ -5,13 +5,13 @@ from typing import Any
 
 import click
 
-from commands.following import follow_run
-from commands.job_cost import job_cost, utc_now
-from commands.job_explain import as_document, explain
-from commands.job_line import metrics_line
-from commands.job_report import price_text, report
-from commands.job_resume import resume
-from commands.job_view import naming_stack
+from commands.jobs.cost import job_cost, utc_now
+from commands.jobs.explain import as_document, explain
+from commands.jobs.following import follow_run
+from commands.jobs.line import metrics_line
+from commands.jobs.report import price_text, report
+from commands.jobs.resume import resume
+from commands.jobs.view import naming_stack
 from commands.options import json_option, stack_option
 from commands.output import say, show, table
 from commands.session import Session

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from rich.progress import ProgressColumn, Task
 from rich.text import Text
 
-from commands.job_line import eta_text
+from commands.jobs.line import eta_text
 
 
 class Outlook(ProgressColumn):

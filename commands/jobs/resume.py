@@ -2,13 +2,13 @@
 
 import click
 
-from commands.following import told_loss
+from commands.jobs.following import told_loss
 from commands.options import json_option, stack_option, yes_option
 from commands.output import confirm, say, show
 from commands.session import Session
-from commands.train_cost import say_cost, with_estimate
-from commands.train_result import document, print_result
-from commands.training_run import Trained, finish, say_submitted
+from commands.train.cost import say_cost, with_estimate
+from commands.train.result import document, print_result
+from commands.train.run import Trained, finish, say_submitted
 from training import resubmission
 from training.environment import JOB_FOLDER
 from training.jobs import find_job

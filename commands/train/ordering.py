@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from commands.data_check import checked_pair
+from commands.data.check import checked_pair
 from commands.session import REHEARSAL, Session
 from core.environments import Device
 from core.errors import SettingsError, check_all

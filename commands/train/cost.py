@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 from commands import pricing
-from commands.estimate import own_offer
 from commands.output import say
 from commands.session import Session
+from commands.train.estimate import own_offer
 from core.features import ClusterPlan
 from core.price_list import DEDICATED, LOW_PRIORITY
 from training.clusters import find_cluster

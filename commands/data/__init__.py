@@ -1,0 +1,1 @@
+"""`tunestack data`: training data before anything is sent."""

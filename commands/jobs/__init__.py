@@ -1,0 +1,1 @@
+"""`tunestack jobs`: training jobs, while they run and afterwards."""

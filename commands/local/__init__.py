@@ -1,0 +1,1 @@
+"""`tunestack local`: the rehearsal's Azure by hand."""

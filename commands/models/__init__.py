@@ -1,0 +1,1 @@
+"""`tunestack models`: registered models."""

@@ -1,0 +1,1 @@
+"""`tunestack train`: check, estimate, submit, follow, register."""
