@@ -10,6 +10,8 @@ unexport PYTHONDONTWRITEBYTECODE
 test test-all: export MALLOC_MMAP_MAX_ = 0
 test test-all: export MALLOC_TRIM_THRESHOLD_ = 17179869184
 test test-all: export MALLOC_TOP_PAD_ = 268435456
+# Several tests train at once: more threads than cores would wait for one another (1.8 times as long).
+test test-all: export OMP_NUM_THREADS = 1
 
 VENV := .venv
 BIN := $(VENV)/bin

@@ -93,9 +93,11 @@ def test_a_probe_that_nobody_waits_for_is_refused(files: tuple[object, ...]) -> 
 
 
 @pytest.mark.usefixtures("stack")
+@pytest.mark.slow
 def test_a_probe_corrects_the_estimate_and_later_ones_find_it_in_the_workspace(
     cloud: Cloud, outputs: StackOutputs, files: tuple[object, ...]
 ) -> None:
+    """Slow: two jobs."""
     result = run("train", "--probe", "5", "--yes", "--json", *files)
     found = json.loads(result.stdout)
     assert found["tokens_per_second"] == 1000 and found["peak_memory"] == 512 * 2**20
@@ -117,7 +119,9 @@ def test_a_probe_corrects_the_estimate_and_later_ones_find_it_in_the_workspace(
 
 
 @pytest.mark.usefixtures("stack")
+@pytest.mark.slow
 def test_a_probe_that_measured_nothing_says_so(files: tuple[object, ...], tmp_path: Path) -> None:
+    """Slow: a job of its own."""
     (tmp_path / "recipe.yaml").write_text(
         RECIPE.replace("description: measure", "description: succeed")
     )

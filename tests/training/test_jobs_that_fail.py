@@ -58,7 +58,9 @@ def test_a_killed_program_is_called_out_of_memory_and_only_probably(failed: Any)
     assert "oom-cpu" in run("jobs", "show", job).stdout
 
 
+@pytest.mark.slow
 def test_a_missing_package_is_named_with_the_line_that_tells(failed: Any) -> None:
+    """Slow: one more real job; two such stay in the fast tier."""
     job, told = failed("import what is not there")
     assert "a_package_that_is_not_there [import-error]" in told
     assert "ModuleNotFoundError" in explained(job)["evidence"][0]
@@ -74,7 +76,9 @@ def test_the_programs_last_word_is_explained_and_on_the_page(failed: Any, tmp_pa
     assert Path(files["png"]).read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_packages_that_exclude_one_another_are_called_so(failed: Any, tmp_path: Path) -> None:
+    """Slow: one more real job; two such stay in the fast tier."""
     code = tmp_path / "code"
     shutil.copytree(QUICK_JOB, code)
     (code / "requirements.txt").write_text("click==8.1.0\nclick==8.3.0\n")
@@ -83,13 +87,17 @@ def test_packages_that_exclude_one_another_are_called_so(failed: Any, tmp_path: 
     assert any("resolving" in line for line in explained(job)["evidence"])
 
 
+@pytest.mark.slow
 def test_a_job_that_took_too_long_says_how_to_allow_more(failed: Any, tmp_path: Path) -> None:
+    """Slow: one more real job; two such stay in the fast tier."""
     short = replace(order(tmp_path, recipe("wait")), timeout_hours=1 / 3600)
     told = failed(short)[1]
     assert "longer than it was allowed [timeout]" in told and "--timeout" in told
 
 
+@pytest.mark.slow
 def test_what_nobody_knows_is_said_to_be_unknown_and_its_end_shown(failed: Any) -> None:
+    """Slow: one more real job; two such stay in the fast tier."""
     job, told = failed("fail")
     assert "No rule of tunestack knows this failure" in told
     assert "Traceback: the weights are missing" in told
@@ -97,9 +105,11 @@ def test_what_nobody_knows_is_said_to_be_unknown_and_its_end_shown(failed: Any) 
     assert found["rule"] == "unknown" and found["confidence"] == "none"
 
 
+@pytest.mark.slow
 def test_a_job_that_went_well_has_nothing_to_explain(
     cloud: Cloud, outputs: StackOutputs, tmp_path: Path
 ) -> None:
+    """Slow: one more real job; two such stay in the fast tier."""
     job = submit(cloud, outputs, order(tmp_path, recipe())).name
     told = run("jobs", "logs", job, "--follow").stderr
     assert "costs nothing" not in told  # said once, by train

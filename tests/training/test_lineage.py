@@ -250,7 +250,9 @@ def test_the_same_order_again_gives_the_same_bytes(
         assert getattr(first, part) == getattr(second, part), part
 
 
+@pytest.mark.slow
 def test_a_model_that_comes_out_otherwise_is_told_as_what_it_is(other: str) -> None:
+    """Slow: two more jobs."""
     name = other
     result = run("reproduce", name, "--yes", exit_code=1)
     assert f"beside {name}: differs (by " in result.stdout
@@ -280,6 +282,7 @@ def test_another_code_is_refused_with_both_hashes_unless_it_is_wanted(
     assert wanted["checks"] == checked["checks"]
 
 
+@pytest.mark.slow
 def test_all_that_is_gone_or_another_is_told_at_once(
     make: Maker,
     cloud: Cloud,
@@ -287,6 +290,7 @@ def test_all_that_is_gone_or_another_is_told_at_once(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """Slow: a job of its own."""
     package = tmp_path / "site" / "changing_weights"
     package.mkdir(parents=True)
     (package / "__init__.py").touch()

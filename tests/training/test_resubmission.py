@@ -101,12 +101,14 @@ def submitted(cloud: Cloud, outputs: StackOutputs, folder: Path, does: str) -> s
     return submit(cloud, outputs, made).name
 
 
+@pytest.mark.slow
 def test_what_azure_ml_starts_again_is_followed_on_and_stays_one_job(
     cloud: Cloud,
     outputs: StackOutputs,
     typed: Callable[..., tuple[object, ...]],
     preempt: Callable[..., None],
 ) -> None:
+    """Slow: a job that runs twice."""
     preempt(after_steps=3, then="requeue")
     result = run(*typed("hold 3"))
     jobs = tries(cloud, outputs, json.loads(result.stdout)["job"]["name"])
@@ -150,9 +152,11 @@ def test_a_lost_job_goes_on_from_its_checkpoints_and_at_last_on_dedicated_nodes(
     assert len(tries(cloud, outputs, run_name)) == 3, "following again submits nothing"
 
 
+@pytest.mark.slow
 def test_who_follows_after_a_kill_submits_again_and_the_next_one_finds_it(
     cloud: Cloud, outputs: StackOutputs, tmp_path: Path, preempt: Callable[..., None]
 ) -> None:
+    """Slow: three processes and two jobs."""
     preempt(after_steps=3, then="fail")
     name = submitted(cloud, outputs, tmp_path, "hold 3")
     session = Session("local")
@@ -160,12 +164,14 @@ def test_who_follows_after_a_kill_submits_again_and_the_next_one_finds_it(
     assert curve(cloud, outputs, tries(cloud, outputs, name)) == CURVE
 
 
+@pytest.mark.slow
 def test_without_following_nothing_is_submitted_again_until_it_is_resumed(
     cloud: Cloud,
     outputs: StackOutputs,
     typed: Callable[..., tuple[object, ...]],
     preempt: Callable[..., None],
 ) -> None:
+    """Slow: two jobs."""
     preempt(after_steps=3, then="fail")
     result = run(*typed("hold 3", "--no-follow"))
     name = json.loads(result.stdout)["job"]["name"]

@@ -96,7 +96,9 @@ def test_without_the_packages_the_extra_is_named(
     assert "tunestack[tokens]" in refusal.value.hint
 
 
+@pytest.mark.slow
 def test_a_hub_out_of_reach_is_named(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slow: the hub's client asks several times."""
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(PrerequisiteError, match=r"Phi-3\.5-mini-instruct at 2fe19") as refusal:
         tokens_of_line(file, 1, load_recipe("phi-3.5-mini"))

@@ -68,9 +68,11 @@ def poll(condition: Callable[[], object], seconds: float = 30) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_a_job_that_waits_for_quota_waits_on_after_a_restart(
     own_azure: Callable[[], LocalAzure], tmp_path: Path, code: Callable[..., Path]
 ) -> None:
+    """Slow: a local Azure of its own, started twice."""
     own_azure()
     stack, folder = own_stack(tmp_path / "local"), tmp_path / "local"
 

@@ -77,8 +77,8 @@ CASES = {
 
 @pytest.mark.parametrize(
     "case",
-    # Slow: three trainings each; one case of each kind stays in the fast tier.
-    [c if c in ("full", "packed") else pytest.param(c, marks=pytest.mark.slow) for c in CASES],
+    # Slow: three trainings each; one case stays in the fast tier.
+    [c if c == "full" else pytest.param(c, marks=pytest.mark.slow) for c in CASES],
 )
 def test_a_batch_learns_the_same_however_it_is_split(case: str, tmp_path: Path) -> None:
     changes, records = CASES[case]
@@ -108,8 +108,9 @@ def test_the_seed_decides_everything_that_chance_does(tmp_path: Path) -> None:
     assert not all(torch.equal(part, other[2][name]) for name, part in weights.items())
 
 
+@pytest.mark.slow
 def test_dropout_is_at_work_in_training(tmp_path: Path) -> None:
-    """Else the seeds of the test above would prove nothing of dropout."""
+    """Else the seeds of the test above would prove nothing of dropout. Slow: two more trainings."""
     with_it, _, _ = learned(tmp_path, uneven(), method="lora", lora=DROPPING)
     without, _, _ = learned(tmp_path, uneven(), method="lora", lora={"rank": 4})
     assert with_it[0] == without[0]  # adapters begin at zero

@@ -44,9 +44,11 @@ def test_a_row_that_breaks_the_loss_is_named_by_its_line(
     assert not (run.output / "model.safetensors").exists()
 
 
+@pytest.mark.slow
 def test_a_loss_that_breaks_for_all_rows_names_them_and_what_is_kept(
     run_job: JobRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Slow: one more job."""
     broken_from(monkeypatch, 6, lambda ids: True)
     run = run_job(recipe(training=SHORT, samples=FEW))
     assert run.code == 1
@@ -172,9 +174,11 @@ def test_the_best_weights_become_the_model_when_the_recipe_says_so(
 
 
 @pytest.mark.usefixtures("worse_after_the_first")
+@pytest.mark.slow
 def test_the_last_weights_are_the_model_and_the_best_are_kept_and_named(
     run_job: JobRunner, tmp_path: Path
 ) -> None:
+    """Slow: a longer job, with a checkpoint at each evaluation."""
     run = run_job(recipe(training=OFTEN, samples=FEW))
     metrics = run.metrics
     assert (metrics["kept_step"], metrics["best_step"]) == (8, 2)

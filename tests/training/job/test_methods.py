@@ -114,9 +114,11 @@ def test_gradients_go_through_four_bits_after_an_evaluation_too(in_four_bits: Ru
     assert torch.allclose(embedded.grad, again.grad, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_folder_of_weights_is_loaded_in_four_bits_and_trained(
     run_job: JobRunner, in_four_bits: Run, tmp_path: Path
 ) -> None:
+    """Slow: two more jobs."""
     base = {"source": "hub", "id": "keeper/lighthouse", "revision": "0" * 40}
     chosen = recipe(base=base, method="qlora", lora={"rank": 2}, training=SHORT, samples=NONE)
     run = run_job(chosen, extra=("--base-model", str(in_four_bits.output)))

@@ -109,14 +109,6 @@ def test_the_manifest_says_what_the_model_is(memorised: Run) -> None:
     assert manifest["settings"] == recipe(samples={"count": 32}).model_dump(mode="json")
 
 
-def test_two_batches_of_four_learn_as_one_of_eight(run_job: JobRunner, tmp_path: Path) -> None:
-    one = run_job(recipe(training=SHORT, samples=FEW), folder=tmp_path / "one")
-    halves = {**SHORT, "batch_size": 4, "accumulation": 2}
-    two = run_job(recipe(training=halves, samples=FEW), folder=tmp_path / "two")
-    assert len(one.losses) == 6
-    assert two.losses == pytest.approx(one.losses, abs=1e-5)
-
-
 def test_a_restarted_job_goes_on_with_the_same_losses(run_job: JobRunner, tmp_path: Path) -> None:
     straight = run_job(recipe(training=SHORT, samples=FEW), folder=tmp_path / "straight")
     stopped = tmp_path / "stopped"
@@ -132,9 +124,11 @@ def test_a_restarted_job_goes_on_with_the_same_losses(run_job: JobRunner, tmp_pa
     assert resumed.manifest["files_sha256"][weights] == straight.manifest["files_sha256"][weights]
 
 
+@pytest.mark.slow
 def test_a_checkpoint_that_was_not_finished_is_passed_over(
     run_job: JobRunner, tmp_path: Path
 ) -> None:
+    """Slow: two jobs."""
     first = run_job(recipe(training=SHORT, samples=FEW))
     (tmp_path / "checkpoints" / "checkpoint-6" / "optimizer.pt").write_bytes(b"")
     again = run_job(recipe(training=SHORT, samples=FEW))
@@ -176,7 +170,9 @@ def _loss_on_assistant(model: torch.nn.Module, run: Run) -> float:
     return total / count
 
 
+@pytest.mark.slow
 def test_what_keeps_the_samples_out_of_loops_is_saved_with_the_model(run_job: JobRunner) -> None:
+    """Slow: one more job."""
     run = run_job(recipe(training=SHORT, samples={**FEW, "repetition_penalty": 1.3}))
     kept = json.loads((run.output / "generation_config.json").read_text())
     assert kept["repetition_penalty"] == 1.3
@@ -227,7 +223,9 @@ def test_a_base_model_that_did_not_arrive_is_named(run_job: JobRunner, tmp_path:
     assert "--base-model is missing" in forgotten.error
 
 
+@pytest.mark.slow
 def test_a_folder_of_weights_is_trained_further(run_job: JobRunner, memorised: Run) -> None:
+    """Slow: one more job."""
     base = {"source": "hub", "id": "keeper/lighthouse", "revision": "0" * 40}
     chosen = recipe(base=base, method="lora", training=SHORT, samples=FEW)
     run = run_job(chosen, extra=("--base-model", str(memorised.output)))
