@@ -6,7 +6,7 @@ Standard library only: the preview of the command line reads through this very m
 import hashlib
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,11 +51,28 @@ class Conversations:
 
 
 def read_conversations(path: Path) -> Conversations:
-    """Check every line of a JSONL file, and hash it on the way.
+    """Check every line of a JSONL file of conversations.
 
     An empty system turn is dropped: an endpoint is never sent one, and templates render it
-    differently. What all conversations begin with is kept: an endpoint puts it before those that
-    bring no system message, so that a tuned model is asked as it was trained.
+    differently.
+
+    Raises:
+        JobError: the file cannot be read or is empty; or lines are bad, all of them named.
+    """
+    nothing = (
+        "no conversation; `tunestack data split` makes a training and a validation file of one"
+    )
+    return Conversations(path, *examined(path, lambda line: conversation(line)[0], nothing))
+
+
+def examined(
+    path: Path, opening: Callable[[bytes], dict[str, str]], nothing: str
+) -> tuple[int, str, str]:
+    """Check every line and hash it on the way; give rows, hash and the shared system message.
+
+    `opening` gives a line's first turn, or says as a ValueError what is wrong with it; `nothing`
+    is what an empty file holds. What all lines begin with is kept: an endpoint puts it before
+    those that bring no system message, so that a tuned model is asked as it was trained.
 
     Raises:
         JobError: the file cannot be read or is empty; or lines are bad, all of them named.
@@ -66,7 +83,7 @@ def read_conversations(path: Path) -> Conversations:
     rows = 0
     for number, line in lines(path, digest):
         try:
-            first = conversation(line)[0]
+            first = opening(line)
         except ValueError as error:
             findings.append(f"line {number}: {error}")
             continue
@@ -76,13 +93,8 @@ def read_conversations(path: Path) -> Conversations:
     if findings:
         raise JobError(f"{path.name} has {len(findings)} bad lines: {few(findings)}")
     if not rows:
-        raise JobError(
-            f"{path.name} holds no conversation; `tunestack data split` makes a training and a"
-            " validation file of one"
-        )
-    return Conversations(
-        path, rows, digest.hexdigest(), openings.pop() if len(openings) == 1 else ""
-    )
+        raise JobError(f"{path.name} holds {nothing}")
+    return rows, digest.hexdigest(), openings.pop() if len(openings) == 1 else ""
 
 
 def lines(path: Path, digest: Any = None) -> Iterator[tuple[int, bytes]]:

@@ -5,7 +5,6 @@
 Like conversations, it is read line by line and nothing of it stays in memory.
 """
 
-import hashlib
 import itertools
 import json
 import logging
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from conversations import Conversation, Conversations, few, lines, turns_of
+from conversations import Conversation, Conversations, examined, few, lines, turns_of
 from datasets import Dataset
 from failure import JobError
 from recipe_file import Recipe
@@ -61,28 +60,12 @@ class Pairs(Conversations):
 
 
 def read_pairs(path: Path) -> Pairs:
-    """Check every line of a file of preferences, and hash it on the way.
+    """Check every line of a file of preferences.
 
     Raises:
         JobError: the file cannot be read or is empty; or lines are bad, all of them named.
     """
-    digest = hashlib.sha256()
-    findings: list[str] = []
-    openings: set[str] = set()
-    rows = 0
-    for number, line in lines(path, digest):
-        try:
-            first = pair_of(line).prompt[0]
-        except ValueError as error:
-            findings.append(f"line {number}: {error}")
-            continue
-        rows += 1
-        openings.add(first["content"] if first["role"] == "system" else "")
-    if findings:
-        raise JobError(f"{path.name} has {len(findings)} bad lines: {few(findings)}")
-    if not rows:
-        raise JobError(f"{path.name} holds no pair of answers")
-    return Pairs(path, rows, digest.hexdigest(), openings.pop() if len(openings) == 1 else "")
+    return Pairs(path, *examined(path, lambda line: pair_of(line).prompt[0], "no pair of answers"))
 
 
 def pair_of(line: bytes) -> Pair:
