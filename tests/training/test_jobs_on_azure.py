@@ -97,7 +97,7 @@ def test_a_model_is_registered_once_and_knows_what_went_in(
     assert tags["data_sha256"] == find_job(cloud, outputs, job).tags["data_sha256"]
     newest = find_model(cloud, outputs, ModelRef(name=first.name, version=""))
     assert newest["version"] == first.version
-    assert [model["name"] for model in list_models(cloud, outputs)] == ["quick"]
+    assert "quick" in {model["name"] for model in list_models(cloud, outputs)}
 
 
 def test_the_same_files_and_environment_are_not_sent_again(
@@ -107,15 +107,15 @@ def test_the_same_files_and_environment_are_not_sent_again(
     tmp_path: Path,
     azure_folder: Path,
 ) -> None:
-    def uploaded() -> set[Path]:
-        return set((azure_folder / "blobs").rglob("LocalUpload/**/*.jsonl"))
+    def uploaded() -> set[str]:
+        files = (azure_folder / "blobs").rglob("LocalUpload/**/*.jsonl")
+        environments = cloud.workspace(outputs).environments.list(name="tunestack-train")
+        return {*map(str, files), *(str(version.id) for version in environments)}
 
     before = uploaded()
-    assert len(before) == 2
+    assert len(before) >= 3  # two files and an environment, and what other modules sent
     job = submit(cloud, outputs, order(tmp_path, recipe()))
-    versions = list(cloud.workspace(outputs).environments.list(name="tunestack-train"))
     assert uploaded() == before
-    assert len(versions) == 1
     cancel_job(cloud, outputs, job.name)
 
 
