@@ -23,7 +23,6 @@ from local.ml.workspace import (
 )
 from local.operations import ARM, Answer, Call, Refusal, operation
 from local.runner import jobs as runner
-from local.runner import tracking
 from local.runner.allocation import nodes_of
 from local.runner.job_life import nodes_wanted
 from local.runner.job_record import ENDED, KIND
@@ -49,11 +48,12 @@ def put_job(call: Call) -> Answer:
         return _change(call, before, sent)
     _check(call, owner, sent)
     document = _document(call, owner, sent)
+    # Here, not in the job's own thread: jobs queue in the order in which they were submitted.
+    runs.begin_job_run(call.world, owner["id"], document)
     with call.world.state.transaction():
         call.world.state.put(call.path, KIND, document)
         record = {"submitter": call.principal.object_id, "submitterName": call.principal.name}
         call.world.state.put(f"{call.path}/run", "ml/run", record)
-    tracking.warm(call.world, owner["id"])
     runner.submit(call.world, call.path)
     return Answer(document, 201)
 

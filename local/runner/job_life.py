@@ -9,7 +9,6 @@ from typing import Any
 
 from local.access import Principal, identity_principal
 from local.ml.locations import Location, artifacts_of, find_asset, locate
-from local.ml.runs import begin_job_run
 from local.ml.workspace import now, workspace_at
 from local.operations import Refusal
 from local.runner import command as commands
@@ -67,7 +66,6 @@ class Life:
     def run(self) -> None:
         """Go through every step."""
         cluster = self.job["computeId"]
-        begin_job_run(self.world, self.owner, read(self.world, self.id))
         self._step("Queued")
         if not self.world.processes.clusters.take(
             cluster, self.id, nodes_wanted(self.job), self._most_nodes, self.task.stopping.is_set
