@@ -15,7 +15,7 @@ COMMANDS = {
     "status": "Show what is there and what is running.",
     "cost": "Show what the stack has cost so far, and what it costs an hour now.",
     "destroy": "Take everything down.",
-    "data": "Get, check and split training data.",
+    "data": "Get, convert, check, show and split training data.",
     "recipe": "List, show and check recipes.",
     "train": "Fine-tune a model: upload, submit, follow, register.",
     "jobs": "List, show, follow, explain, cancel, resume and download jobs.",

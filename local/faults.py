@@ -12,6 +12,7 @@ from functools import cache
 
 from core.errors import SettingsError, UserError
 from local.access import role_delay, set_role_delay
+from local.numbered import listed, next_number, remove, store
 from local.operations import Refusal
 from local.state import Place, State, opened
 
@@ -82,8 +83,7 @@ def add(place: Place, fault: Fault) -> Rule:
     if found:
         raise SettingsError("\n".join(found), hint="tunestack local fault add --help")
     with opened(place) as state, state.transaction():
-        last = max((rule.number for rule in rules(state)), default=0)
-        rule = Rule(last + 1, fault)
+        rule = Rule(next_number(state, KIND), fault)
         _store(state, rule)
     return rule
 
@@ -91,12 +91,8 @@ def add(place: Place, fault: Fault) -> Rule:
 def rules(place: Place) -> list[Rule]:
     """List the rules with their counters, in their order."""
     with opened(place) as state:
-        rows = state.within(f"{KIND}:")
-    rows.sort(key=lambda row: int(row[0].rpartition("/")[2]))
-    return [
-        Rule(int(id.rpartition("/")[2]), Fault(**row["fault"]), row["seen"], row["hits"])
-        for id, row in rows
-    ]
+        rows = listed(state, KIND)
+    return [Rule(number, Fault(**row["fault"]), row["seen"], row["hits"]) for number, row in rows]
 
 
 def clear(place: Place, number: int | None = None) -> int:
@@ -106,14 +102,12 @@ def clear(place: Place, number: int | None = None) -> int:
         UserError: there is no rule of that number.
     """
     with opened(place) as state, state.transaction():
-        gone = [rule for rule in rules(state) if number in (None, rule.number)]
-        if number is not None and not gone:
-            raise UserError(f"There is no fault {number}.", hint="tunestack local fault list")
-        for rule in gone:
-            state.delete(_key(rule.number))
+        count = remove(state, KIND, number)
         if number is None:
             set_role_delay(state, 0)
-    return len(gone)
+    if number is not None and not count:
+        raise UserError(f"There is no fault {number}.", hint="tunestack local fault list")
+    return count
 
 
 def delay_roles(place: Place, checks: int) -> None:
@@ -185,11 +179,7 @@ def findings(fault: Fault) -> list[str]:
 
 def _store(state: State, rule: Rule) -> None:
     body = {"fault": asdict(rule.fault), "seen": rule.seen, "hits": rule.hits}
-    state.put(_key(rule.number), KIND, body)
-
-
-def _key(number: int) -> str:
-    return f"{KIND}:/{number}"
+    store(state, KIND, rule.number, body)
 
 
 @cache

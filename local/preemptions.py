@@ -19,6 +19,7 @@ from typing import Any
 
 from core.errors import SettingsError, UserError
 from local.cores import COMPUTES, is_low_priority
+from local.numbered import listed, next_number, remove, store
 from local.state import Place, State, opened
 
 KIND = "preemption"
@@ -81,8 +82,7 @@ def add(place: Place, preemption: Preemption) -> Rule:
         found = [*findings(preemption), *_place_findings(state, preemption.job)]
         if found:
             raise SettingsError("\n".join(found), hint=EXAMPLE)
-        last = max((rule.number for rule in rules(state)), default=0)
-        rule = Rule(last + 1, preemption)
+        rule = Rule(next_number(state, KIND), preemption)
         _store(state, rule)
     return rule
 
@@ -90,12 +90,8 @@ def add(place: Place, preemption: Preemption) -> Rule:
 def rules(place: Place) -> list[Rule]:
     """List the rules, in their order."""
     with opened(place) as state:
-        rows = state.within(f"{KIND}:")
-    found = [
-        Rule(int(id.rpartition("/")[2]), Preemption(**row["preemption"]), row["hits"])
-        for id, row in rows
-    ]
-    return sorted(found, key=lambda rule: rule.number)
+        rows = listed(state, KIND)
+    return [Rule(number, Preemption(**row["preemption"]), row["hits"]) for number, row in rows]
 
 
 def clear(place: Place, number: int | None = None) -> int:
@@ -105,14 +101,10 @@ def clear(place: Place, number: int | None = None) -> int:
         UserError: there is no rule of that number.
     """
     with opened(place) as state, state.transaction():
-        gone = [rule for rule in rules(state) if number in (None, rule.number)]
-        if number is not None and not gone:
-            raise UserError(
-                f"There is no preemption {number}.", hint="tunestack local preempt --list"
-            )
-        for rule in gone:
-            state.delete(_key(rule.number))
-    return len(gone)
+        count = remove(state, KIND, number)
+    if number is not None and not count:
+        raise UserError(f"There is no preemption {number}.", hint="tunestack local preempt --list")
+    return count
 
 
 def take(state: State, job: str, lines: Sequence[str], steps: int) -> Preemption | None:
@@ -165,8 +157,4 @@ def _place_findings(state: State, job: str) -> list[str]:
 
 
 def _store(state: State, rule: Rule) -> None:
-    state.put(_key(rule.number), KIND, {"preemption": asdict(rule.preemption), "hits": rule.hits})
-
-
-def _key(number: int) -> str:
-    return f"{KIND}:/{number}"
+    store(state, KIND, rule.number, {"preemption": asdict(rule.preemption), "hits": rule.hits})

@@ -1,4 +1,4 @@
-"""`tunestack data`: get, check and split training data. Nothing here talks to Azure."""
+"""`tunestack data`: get, convert, check, show and split training data. Nothing here talks to Azure."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from training.data.split import split_file
 
 @click.group()
 def data() -> None:
-    """Get, check and split training data."""
+    """Get, convert, check, show and split training data."""
 
 
 data.add_command(check_command)

@@ -37,13 +37,13 @@ def ask(world: "World", workspace: str, method: str, route: str, **sent: Any) ->
     Raises:
         Refusal: the server does not start; with the end of its log.
     """
-    _ready(world, workspace, warm(world, workspace))
+    _ready(world, workspace, _running(world, workspace))
     transport = httpx.HTTPTransport(uds=str(_socket(world, workspace)))
     with httpx.Client(transport=transport, base_url="http://localhost", timeout=60) as client:
         return client.request(method, f"/api/2.0/mlflow/{route}", **sent)
 
 
-def warm(world: "World", workspace: str) -> Task:
+def _running(world: "World", workspace: str) -> Task:
     """Start a workspace's server unless it runs; it is not waited for."""
     name = _name(workspace)
     with _starting:
