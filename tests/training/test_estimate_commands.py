@@ -6,16 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
 import commands.train.ordering
-from cli import COMMANDS, help_text
-from commands.root import command_line
 from commands.session import Session
 from core.cloud import Cloud
 from core.refs import StackOutputs
 from core.settings import Settings
 from tests.training.quick import QUICK_JOB, chats
+from tests.typed_commands import run
 from training.estimate.calibration import measured_jobs
 from training.kept_orders import read_order
 from training.metrics import job_metrics
@@ -30,12 +28,6 @@ base: {source: random, id: none, architecture: {hidden_size: 64, intermediate_si
   num_hidden_layers: 2, num_attention_heads: 4, num_key_value_heads: 4}}
 method: full
 """
-
-
-def run(*arguments: object, exit_code: int = 0) -> Result:
-    result = CliRunner().invoke(command_line(COMMANDS, help_text()), [str(a) for a in arguments])
-    assert result.exit_code == exit_code, result.output
-    return result
 
 
 @pytest.fixture

@@ -7,22 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
-from cli import COMMANDS, help_text
-from commands.root import command_line
 from commands.session import Session
 from core.cloud import Cloud
 from core.refs import StackOutputs
 from core.settings import Settings
 from tests.training.quick import QUICK_JOB, order, recipe
+from tests.typed_commands import run
 from training.submission import Order, submit
-
-
-def run(*arguments: object, exit_code: int = 0) -> Result:
-    result = CliRunner().invoke(command_line(COMMANDS, help_text()), [str(a) for a in arguments])
-    assert result.exit_code == exit_code, result.output
-    return result
 
 
 def explained(name: str) -> dict[str, Any]:

@@ -10,38 +10,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
 import commands.models.price
 import commands.reproduce
 import deploy.endpoint
 import training.follow
-from cli import COMMANDS, help_text
 from commands.jobs.cost import JobCost
 from commands.models.price import paid_for
-from commands.root import command_line
 from commands.session import Session
 from core.cloud import Cloud
 from core.refs import EndpointRef, ModelRef, StackOutputs
 from core.settings import Settings
 from deploy.endpoint import DeploymentState, EndpointState
 from tests.training.quick import QUICK_JOB, chats, recipe
+from tests.typed_commands import run, run_json
 from training.data.check import check_file
 from training.follow import follow
 from training.kept_orders import read_order
 from training.lineage import read_lineage
 from training.models import register
 from training.submission import Order, submit
-
-
-def run(*arguments: object, exit_code: int = 0) -> Result:
-    result = CliRunner().invoke(command_line(COMMANDS, help_text()), [str(a) for a in arguments])
-    assert result.exit_code == exit_code, result.output
-    return result
-
-
-def run_json(*arguments: object, exit_code: int = 0) -> Any:
-    return json.loads(run(*arguments, "--json", exit_code=exit_code).stdout)
 
 
 @pytest.fixture(autouse=True)

@@ -5,22 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
-from cli import COMMANDS, help_text
-from commands.root import command_line
 from commands.session import Session
 from core.settings import Settings
+from tests.typed_commands import run
 from training.recipe_check import check_recipe
 from training.recipes import recipe_names
 
 A100, T4, CPU = "Standard_NC24ads_A100_v4", "Standard_NC4as_T4_v3", "Standard_E4s_v3"
-
-
-def run(*arguments: object, exit_code: int = 0) -> Result:
-    result = CliRunner().invoke(command_line(COMMANDS, help_text()), [str(a) for a in arguments])
-    assert result.exit_code == exit_code, result.output
-    return result
 
 
 def document(*arguments: object, exit_code: int = 0) -> Any:

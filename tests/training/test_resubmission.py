@@ -8,16 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
 import commands.jobs.following
 import commands.jobs.resume
 import commands.train.like
 import commands.train.ordering
 import training.follow
-from cli import COMMANDS, help_text
 from commands.jobs.following import follow_run
-from commands.root import command_line
 from commands.session import Session
 from core.cloud import Cloud
 from core.errors import JobFailed
@@ -26,6 +23,7 @@ from core.settings import Settings
 from local import preemptions
 from local.preemptions import Preemption
 from tests.training.quick import QUICK_JOB, chats, order, recipe
+from tests.typed_commands import run
 from training.artifacts import output_place
 from training.jobs import cancel_job, find_job, list_jobs
 from training.kept_orders import find_order
@@ -34,12 +32,6 @@ from training.submission import Order, submit
 
 CURVE = [(step, 100.0 - sum(range(step + 1))) for step in range(1, 9)]
 """What the quick program tracks where nothing happens to it."""
-
-
-def run(*arguments: object, exit_code: int = 0) -> Result:
-    result = CliRunner().invoke(command_line(COMMANDS, help_text()), [str(a) for a in arguments])
-    assert result.exit_code == exit_code, result.output
-    return result
 
 
 @pytest.fixture(autouse=True)

@@ -6,13 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
 import commands.train.command
 import commands.train.ordering
-from cli import COMMANDS, help_text
 from commands.jobs.view import metrics_line, watch
-from commands.root import command_line
 from commands.session import Session
 from core.cloud import Cloud
 from core.errors import JobFailed
@@ -20,6 +17,7 @@ from core.refs import StackOutputs
 from core.settings import Settings
 from infra.standing.workloads import workspace_id
 from tests.training.quick import QUICK_JOB, chats
+from tests.typed_commands import run, run_json
 from training.follow import LogLine, Metrics, Status
 from training.submission import Order
 
@@ -30,16 +28,6 @@ model_name: typed
 base: {source: random, id: none}
 method: full
 """
-
-
-def run(*arguments: object, exit_code: int = 0) -> Result:
-    result = CliRunner().invoke(command_line(COMMANDS, help_text()), [str(a) for a in arguments])
-    assert result.exit_code == exit_code, result.output
-    return result
-
-
-def run_json(*arguments: object, exit_code: int = 0) -> Any:
-    return json.loads(run(*arguments, "--json", exit_code=exit_code).stdout)
 
 
 @pytest.fixture

@@ -5,20 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 
 from cli import COMMANDS, help_text
 from commands.data.check import checked_pair
 from commands.root import command_line
 from core.errors import SettingsError
 from tests.training.data.check_material import chat, pair, write
+from tests.typed_commands import run
 from training.recipes import load_recipe
-
-
-def run(*arguments: object, exit_code: int = 0) -> Result:
-    result = CliRunner().invoke(command_line(COMMANDS, help_text()), [str(a) for a in arguments])
-    assert result.exit_code == exit_code, result.output
-    return result
 
 
 def good(tmp_path: Path, *more: Any) -> Path:
