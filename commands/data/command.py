@@ -1,4 +1,4 @@
-"""`tunestack data`: get, convert, check, show and split training data. Nothing here talks to Azure."""
+"""`tunestack data`: get, convert, check, show and split data. Nothing here talks to Azure."""
 
 from pathlib import Path
 
