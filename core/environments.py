@@ -19,17 +19,20 @@ if TYPE_CHECKING:
 Device = Literal["cpu", "gpu"]
 
 
-def pinned_environment(name: str, description: str, folder: Path, device: Device) -> "Environment":
+def pinned_environment(
+    name: str, description: str, folder: Path, device: Device, *, requirements: str = ""
+) -> "Environment":
     """Make the environment `name` from a folder's files.
 
-    A GPU may need another list (torch for the CUDA of its driver): `requirements_gpu`.
+    A GPU may need another list (torch for the CUDA of its driver): `requirements_gpu`. Where
+    `requirements` names a file of the folder, that one is the list.
     """
     from azure.ai.ml.entities import Environment
 
     chosen = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
     image = str(chosen[f"image_{device}"])
-    requirements = str(chosen.get(f"requirements_{device}", "requirements.txt"))
-    conda = _conda(name, str(chosen["python"]), folder / requirements)
+    listed = requirements or str(chosen.get(f"requirements_{device}", "requirements.txt"))
+    conda = _conda(name, str(chosen["python"]), folder / listed)
     return Environment(
         name=name,
         version=digest(json.dumps([image, conda], sort_keys=True).encode()),

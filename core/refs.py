@@ -1,5 +1,7 @@
 """What one command hands the next: frozen references, read back from the stack or from Azure."""
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict
 
 
@@ -87,3 +89,5 @@ class EndpointRef(Ref):
     name: str
     scoring_url: str
     deployment: str = ""
+    auth: Literal["key", "entra"] = "key"
+    """What a caller shows: a key of the endpoint, or a Microsoft Entra token with a role."""

@@ -1,19 +1,16 @@
 """One conversation against an endpoint, in chat-completions bodies over plain HTTPS.
 
-The key stays in memory: it is read through azure-ai-ml when a conversation opens and goes
-nowhere but into the request's header.
+What the caller is let in by is `access`'s business.
 """
 
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pydantic import SecretStr
-
-from core.azure_errors import operation
 from core.cloud import Cloud
 from core.errors import CloudError, PrerequisiteError, UserError
 from core.refs import EndpointRef, StackOutputs
+from deploy.access import Access, open_access
 
 if TYPE_CHECKING:
     import httpx
@@ -46,12 +43,16 @@ class Options:
 class Conversation:
     """A system message, questions and answers so far, and where the next question goes."""
 
-    endpoint: EndpointRef
-    key: SecretStr
+    access: Access
     system: str = ""
     options: Options = Options()
     messages: list[dict[str, str]] = field(default_factory=list)
     _client: "httpx.Client | None" = field(default=None, repr=False)
+
+    @property
+    def endpoint(self) -> EndpointRef:
+        """Where the questions go."""
+        return self.access.endpoint
 
     def ask(self, text: str) -> str:
         """Ask, and remember question and answer; after a failure neither is remembered.
@@ -97,7 +98,7 @@ class Conversation:
             # The process's proxy and certificates count: the rehearsal sets them.
             timeout = httpx.Timeout(TIMEOUT_SECONDS, connect=CONNECT_SECONDS)
             self._client = httpx.Client(timeout=timeout, trust_env=True)
-        headers = {"Authorization": f"Bearer {self.key.get_secret_value()}"}
+        headers = self.access.headers()
         try:
             return self._client.post(self.endpoint.scoring_url, json=body, headers=headers)
         except httpx.TimeoutException as error:
@@ -124,7 +125,7 @@ def open_conversation(
     system: str = "",
     options: Options | None = None,
 ) -> Conversation:
-    """Read the endpoint's key and open a conversation.
+    """Open a conversation with what takes the endpoint's traffic.
 
     Raises:
         PrerequisiteError: no deployment takes the endpoint's traffic.
@@ -134,9 +135,8 @@ def open_conversation(
             f"The endpoint {endpoint.name} has no deployment with traffic.",
             hint="tunestack deploy",
         )
-    with operation("read the endpoint's key"):
-        keys = cloud.workspace(outputs).online_endpoints.get_keys(endpoint.name)
-    return Conversation(endpoint, SecretStr(keys.primary_key), system, options or Options())
+    access = open_access(cloud, outputs, endpoint)
+    return Conversation(access, system, options or Options())
 
 
 def _content(answer: "httpx.Response") -> str:

@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from core.azure_errors import operation, quietly, uploaded
 from core.errors import CloudError, DeploymentFailed
 from core.refs import ModelRef
 from deploy.environment import SCORING_SCRIPT
+from deploy.runtimes import RUNTIME_TAG, Runtime
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -22,9 +23,8 @@ LOG_LINES = 60
 POLL_SECONDS = 10
 REQUEST_SECONDS = 180
 """The most that Azure allows; the scoring program itself stops at 150."""
-THREADS = 4
-"""Requests that a container takes in at once: one is answered, the others wait their turn, and
-a health probe is heard while a long answer is being written."""
+SERVES_TAG = "serves"
+"""On a deployment: `base` where it answers with the base model of the tuned one."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,15 @@ class Plan:
     environment: str
     code: Path
     code_digest: str
+    runtime: Runtime
+    instances: int = 1
+    serves: Literal["tuned", "base"] = "tuned"
 
     @property
     def name(self) -> str:
         """Name the deployment by its model version and a hash of everything that it runs."""
         parts = [str(self.model), self.vm_size.lower(), self.environment, self.code_digest]
+        parts += [self.runtime.name]
         unique = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:8]
         version = re.sub(r"[^a-z0-9]+", "-", self.model.version.lower()).strip("-")[:16]
         return f"v{version}-{unique}"
@@ -163,19 +167,25 @@ def managed_deployment(plan: Plan, endpoint: str) -> Any:
     return ManagedOnlineDeployment(
         name=plan.name,
         endpoint_name=endpoint,
-        tags={"model": str(plan.model)},
+        tags={
+            "model": str(plan.model),
+            RUNTIME_TAG: plan.runtime.name,
+            SERVES_TAG: plan.serves,
+        },
         model=f"azureml:{plan.model}",
         environment=plan.environment,
         code_configuration=CodeConfiguration(code=str(plan.code), scoring_script=SCORING_SCRIPT),
         instance_type=plan.vm_size,
-        instance_count=1,
+        instance_count=plan.instances,
         environment_variables={
-            "GUNICORN_CMD_ARGS": f"--threads {THREADS} --no-control-socket",
+            # A thread for every request taken in, and some in which health probes are heard.
+            "GUNICORN_CMD_ARGS": f"--threads {plan.runtime.concurrency + 4} --no-control-socket",
             "HF_HUB_OFFLINE": "1",
+            **plan.runtime.variables,
         },
         request_settings=OnlineRequestSettings(
             request_timeout_ms=REQUEST_SECONDS * 1000,
-            max_concurrent_requests_per_instance=THREADS,
+            max_concurrent_requests_per_instance=plan.runtime.concurrency,
         ),
         # Ready within 8 minutes or given up: the program is ready once its model has answered.
         readiness_probe=ProbeSettings(

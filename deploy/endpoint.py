@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from core.azure_errors import operation, quietly
 from core.cloud import Cloud
@@ -18,13 +18,9 @@ from core.environments import ensure_environment
 from core.errors import CloudError, UserError
 from core.refs import EndpointRef, ModelRef, StackOutputs
 from deploy.alerts import unwatch, watch
-from deploy.deployment import Deployments, Plan, state_name
-from deploy.environment import (
-    SERVING,
-    build_environment,
-    code_digest,
-    stage_code,
-)
+from deploy.deployment import SERVES_TAG, Deployments, Plan, state_name
+from deploy.environment import SERVING, code_digest, stage_code
+from deploy.runtimes import RUNTIME_TAG, build_environment, choose
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -43,6 +39,9 @@ class DeploymentState:
     """Percent."""
     vm_size: str
     instances: int
+    runtime: str = "transformers"
+    serves: Literal["tuned", "base"] = "tuned"
+    """The tuned model, or the base model that it is compared with."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +51,12 @@ class EndpointState:
     ref: EndpointRef
     state: str
     deployments: tuple[DeploymentState, ...]
+
+    def serving(self, side: str) -> DeploymentState | None:
+        """Give the deployment that answers as `tuned` (the one with most traffic) or `base`."""
+        those = [item for item in self.deployments if item.serves == side]
+        ready = [item for item in those if item.state == "Succeeded"]
+        return max(ready, key=lambda item: item.traffic, default=None)
 
 
 def endpoint_name(outputs: StackOutputs) -> str:
@@ -87,6 +92,7 @@ def find(cloud: Cloud, outputs: StackOutputs) -> EndpointState | None:
         name=name,
         scoring_url=str(endpoint.scoring_uri or ""),
         deployment=serving.name if serving and serving.traffic else "",
+        auth="key" if str(endpoint.auth_mode).lower() == "key" else "entra",
     )
     return EndpointState(ref, state_name(endpoint.provisioning_state), states)
 
@@ -111,11 +117,11 @@ def deploy(
         CloudError: Azure refused.
     """
     client = cloud.workspace(outputs)
-    _require_model(client, model)
+    runtime = choose("", _tags(client, model), vm_size)
     name = ensure_endpoint(cloud, outputs, progress)
     watch(cloud.arm, outputs, name, progress)
     deployments = Deployments(client, name, progress)
-    environment = build_environment(vm_size, program)
+    environment = build_environment(runtime, vm_size, program)
     with tempfile.TemporaryDirectory() as work:
         code = stage_code(Path(work), program)
         plan = Plan(
@@ -124,6 +130,7 @@ def deploy(
             environment=ensure_environment(cloud, outputs, environment),
             code=code,
             code_digest=code_digest(code),
+            runtime=runtime,
         )
         deployments.ensure(plan)
     _shift_traffic(client, outputs, name, plan.name, progress)
@@ -182,14 +189,15 @@ def _endpoint(outputs: StackOutputs, traffic: dict[str, int]) -> Any:
     )
 
 
-def _require_model(client: "MLClient", model: ModelRef) -> None:
+def _tags(client: "MLClient", model: ModelRef) -> dict[str, str]:
     from azure.core.exceptions import ResourceNotFoundError
 
     with operation(f"read the model {model}"):
         try:
-            client.models.get(model.name, model.version)
+            found = client.models.get(model.name, model.version)
         except ResourceNotFoundError as error:
             raise UserError(f"There is no model {model}.", hint="tunestack models list") from error
+    return dict(found.tags or {})
 
 
 def _shift_traffic(
@@ -206,13 +214,16 @@ def _shift_traffic(
 
 
 def _state(deployment: Any, traffic: int) -> DeploymentState:
+    tags = deployment.tags or {}
     return DeploymentState(
         name=str(deployment.name),
-        model=str((deployment.tags or {}).get("model", "")),
+        model=str(tags.get("model", "")),
         state=state_name(deployment.provisioning_state),
         traffic=traffic,
         vm_size=str(deployment.instance_type or ""),
         instances=int(deployment.instance_count or 0),
+        runtime=str(tags.get(RUNTIME_TAG, "transformers")),
+        serves="base" if tags.get(SERVES_TAG) == "base" else "tuned",
     )
 
 

@@ -1,31 +1,14 @@
-"""The environment and the code of a deployment: a pinned list, an image, a handful of files.
-
-Both are named by their content, so that the same ones are built and uploaded once.
-"""
+"""The code of a deployment: a handful of files, named by their content and uploaded once."""
 
 import json
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from core import template_fingerprint
-from core.environments import Device, digest, pinned_environment
-
-if TYPE_CHECKING:
-    from azure.ai.ml.entities import Environment
+from core.environments import digest
 
 SERVING = Path(__file__).resolve().parent / "serving"
-NAME = "tunestack-serve"
 SCORING_SCRIPT = "score.py"
-
-
-def build_environment(vm_size: str, program: Path = SERVING) -> "Environment":
-    """Make the environment for a VM size: image and list differ between GPU and CPU.
-
-    `program` is the folder of the scoring program, its `environment.json` and its pins.
-    """
-    device: Device = "gpu" if has_gpu(vm_size) else "cpu"
-    return pinned_environment(NAME, "tunestack's scoring program", program, device)
 
 
 def stage_code(work: Path, program: Path = SERVING) -> Path:

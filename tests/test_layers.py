@@ -18,7 +18,13 @@ MAY_IMPORT = {
     "commands": {"core", "commands", "local", *FOUR},
 }
 OURS = {"cli", *MAY_IMPORT}
-ON_THE_NODE = ("training/job/", "deploy/serving/", "local/runner/node.py", "local/runner/serve.py")
+ON_THE_NODE = (
+    "training/job/",
+    "training/export/",
+    "deploy/serving/",
+    "local/runner/node.py",
+    "local/runner/serve.py",
+)
 HEAVY = {"pulumi", "pulumi_azure_native", "azure", "torch", "transformers", "mlflow", "datasets"}
 
 

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from core.errors import CloudError, PrerequisiteError, UserError
 from core.refs import EndpointRef
+from deploy.access import Access
 from deploy.chat import Conversation, Options, open_conversation
 
 ENDPOINT = EndpointRef(name="ep", scoring_url="https://ep.test/score", deployment="v1-0")
@@ -49,7 +50,8 @@ class Wire:
 def talk() -> Callable[..., Conversation]:
     def open_on(wire: Wire, **fields: Any) -> Conversation:
         client = httpx.Client(transport=httpx.MockTransport(wire))
-        return Conversation(ENDPOINT, SecretStr(KEY), _client=client, **fields)
+        access = Access(ENDPOINT, lambda: SecretStr(KEY))
+        return Conversation(access, _client=client, **fields)
 
     return open_on
 

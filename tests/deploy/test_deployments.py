@@ -201,8 +201,10 @@ def deployment(cloud: Cloud, outputs: StackOutputs, endpoint: EndpointRef) -> An
 def planned(cloud: Cloud, outputs: StackOutputs, wanted: ModelRef, work: Path) -> Any:
     from core.environments import ensure_environment
     from deploy.deployment import Plan
-    from deploy.environment import build_environment, code_digest, stage_code
+    from deploy.environment import code_digest, stage_code
+    from deploy.runtimes import RUNTIMES, build_environment
 
     code = stage_code(work, PROGRAM)
-    environment = ensure_environment(cloud, outputs, build_environment(SIZE, PROGRAM))
-    return Plan(wanted, SIZE, environment, code, code_digest(code))
+    runtime = RUNTIMES["transformers"]
+    environment = ensure_environment(cloud, outputs, build_environment(runtime, SIZE, PROGRAM))
+    return Plan(wanted, SIZE, environment, code, code_digest(code), runtime)

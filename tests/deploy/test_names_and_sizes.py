@@ -13,7 +13,8 @@ from core.refs import ModelRef, StackOutputs
 from deploy import sizing
 from deploy.deployment import Plan
 from deploy.endpoint import endpoint_name
-from deploy.environment import SERVING, build_environment, code_digest, stage_code
+from deploy.environment import SERVING, code_digest, stage_code
+from deploy.runtimes import RUNTIMES, build_environment
 
 LEGAL = re.compile(r"[a-zA-Z][a-zA-Z0-9-]{2,31}")
 
@@ -31,6 +32,7 @@ def plan(**changes: Any) -> Plan:
         "environment": "azureml:tunestack-serve:1",
         "code": Path(),
         "code_digest": "0",
+        "runtime": RUNTIMES["transformers"],
     }
     return Plan(**{**fields, **changes})
 
@@ -90,8 +92,9 @@ def test_the_code_digest_follows_the_content(tmp_path: Path) -> None:
 
 
 def test_the_environment_is_named_by_its_content_and_pins_everything() -> None:
-    cpu, gpu = build_environment("Standard_E4s_v3"), build_environment("Standard_NC24ads_A100_v4")
-    assert cpu.version == build_environment("Standard_E8s_v3").version != gpu.version
+    sizes = ("Standard_E4s_v3", "Standard_E8s_v3", "Standard_NC24ads_A100_v4")
+    cpu, same, gpu = (build_environment(RUNTIMES["transformers"], size) for size in sizes)
+    assert cpu.version == same.version != gpu.version
     assert "cuda" in gpu.image and "cuda" not in cpu.image
     pins = cpu.conda_file["dependencies"][-1]["pip"]
     assert len(pins) > 50
