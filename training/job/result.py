@@ -15,7 +15,7 @@ from quantised import unquantised
 from recipe_file import Recipe
 from run_metrics import Clock, summary, write_metrics
 from samples import answers, write_samples
-from saved_model import merged, save_model, write_manifest
+from saved_model import keep_adapter, merged, save_model, write_manifest
 from transformers import PreTrainedTokenizerBase
 
 log = logging.getLogger("job")
@@ -35,7 +35,9 @@ def leave_result(
     asked = material.asked(recipe.samples.count)
     with clock.phase("merging and saving"):
         base = partial(load_base, recipe, order.base_model, material.texts, device, in_full=True)
-        tuned = merged(unquantised(learned.model, lambda: base()[0]))
+        whole = unquantised(learned.model, lambda: base()[0])
+        keep_adapter(whole, order.output, recipe)
+        tuned = merged(whole)
         save_model(tuned, tokenizer, order.output, recipe)
     with clock.phase("answers of the tuned model"):
         after = answers(tuned, tokenizer, asked, recipe.samples)

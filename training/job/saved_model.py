@@ -16,6 +16,8 @@ from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 log = logging.getLogger("job")
 
 MANIFEST = "tunestack.json"
+ADAPTER = "adapter"
+"""The folder of a LoRA adapter, in PEFT's form, below the model's."""
 
 OUTCOME = ("kept_step", "best_step", "best_eval_loss", "overfit")
 """What the manifest says beside the losses: which step this is, and how far it over-fits."""
@@ -24,6 +26,25 @@ OUTCOME = ("kept_step", "best_step", "best_eval_loss", "overfit")
 def merged(model: PreTrainedModel | PeftModel) -> PreTrainedModel:
     """Work the adapters into the weights, so that whoever serves the model needs no PEFT."""
     return model.merge_and_unload() if isinstance(model, PeftModel) else model
+
+
+def keep_adapter(model: PreTrainedModel | PeftModel, folder: Path, recipe: Recipe) -> None:
+    """Write the adapter beside the merged weights, for servers that hold the base themselves.
+
+    Of a model without adapters, nothing is written.
+    """
+    if not isinstance(model, PeftModel):
+        return
+    place = folder / ADAPTER
+    model.save_pretrained(place)
+    (place / "README.md").unlink(missing_ok=True)  # a card with blanks to fill in
+    file = place / "adapter_config.json"
+    config = json.loads(file.read_text(encoding="utf-8"))
+    # PEFT writes the node's own path, and sets of names in any order.
+    config |= {"base_model_name_or_path": recipe.base.id, "revision": recipe.base.revision or None}
+    if isinstance(config["target_modules"], list):
+        config["target_modules"].sort()
+    file.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def save_model(

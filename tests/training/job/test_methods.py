@@ -41,7 +41,7 @@ def test_what_was_learned_on_four_bits_is_merged_into_whole_weights(in_four_bits
     assert "quantization_config" not in config
     model = AutoModelForCausalLM.from_pretrained(in_four_bits.output, dtype=torch.float32)
     assert {part.dtype for part in model.parameters()} == {torch.float32}
-    assert not list(in_four_bits.output.glob("adapter*"))
+    assert not list(in_four_bits.output.glob("adapter_*"))
     base = _base(in_four_bits)
     changed = [
         name
@@ -51,6 +51,24 @@ def test_what_was_learned_on_four_bits_is_merged_into_whole_weights(in_four_bits
         if not torch.equal(part, old)
     ]
     assert changed and all("_proj" in name for name in changed)
+
+
+def test_the_kept_adapter_makes_the_tuned_model_of_the_base(in_four_bits: Run) -> None:
+    from peft import PeftModel
+
+    config = json.loads((in_four_bits.output / "adapter" / "adapter_config.json").read_text())
+    assert str(in_four_bits.output.parent) not in json.dumps(config)
+    tuned = AutoModelForCausalLM.from_pretrained(in_four_bits.output, dtype=torch.float32)
+    base = _base(in_four_bits)
+    question = torch.arange(5, 25)[None]
+    with torch.no_grad():
+        plain = base(question).logits
+        adapted = PeftModel.from_pretrained(base, in_four_bits.output / "adapter")(question).logits
+        merged = tuned(question).logits
+    torch.testing.assert_close(adapted, merged, atol=1e-4, rtol=1e-4)
+    assert not torch.allclose(plain, merged, atol=1e-2)
+    files = in_four_bits.manifest["files_sha256"]
+    assert "adapter/adapter_model.safetensors" in files
 
 
 def test_the_merged_model_measures_near_what_four_bits_measured(in_four_bits: Run) -> None:
