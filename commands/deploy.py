@@ -1,59 +1,139 @@
 """`tunestack deploy`: a registered model behind the stack's endpoint."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import click
-from rich.markup import escape
 
 from commands import pricing
-from commands.grants import naming_missing_grants
+from commands.deploying import Gate, carry_out
+from commands.endpoint.ending import Ending, told_expiry
+from commands.endpoint.view import required
 from commands.jobs.view import naming_stack
 from commands.options import json_option, stack_option, yes_option
-from commands.output import confirm, say, show
-from commands.preflight import ignore_option, preflight
+from commands.output import say, show
+from commands.preflight import ignore_option
 from commands.session import Session
 from core.errors import SettingsError, check_all
-from core.price_list import HOURS_A_MONTH
-from core.refs import EndpointRef, ModelRef
+from core.refs import ModelRef
 from deploy import sizing
-from deploy.endpoint import deploy as deploy_to_endpoint
+from deploy.releasing.order import DeployOrder
+from deploy.runtimes import RUNTIMES
+from deploy.upkeep.autoscale import check_scaling
 from training.models import find_model
+
+OPTIONS: tuple[Callable[[Any], Any], ...] = (
+    click.option(
+        "--model", "-m", default="", metavar="NAME[:VERSION]",
+        help="What to serve.  [default: the newest model that a job has made]",
+    ),
+    click.option(
+        "--vm-size", default="", help="VM size of the deployment.  [default: the stack's setting]"
+    ),
+    click.option(
+        "--instances", type=click.IntRange(1, 50),
+        help="How many machines answer.  [default: as many as now, else 1]",
+    ),
+    click.option(
+        "--max-instances", type=click.IntRange(1, 50),
+        help="Add machines up to this many while they are busy.  [default: as now, else none]",
+    ),
+    click.option(
+        "--runtime", type=click.Choice(tuple(RUNTIMES)),
+        help="What runs the model.  [default: what its files are for]",
+    ),
+    click.option(
+        "--auth", type=click.Choice(("key", "entra")),
+        help="What callers of a new endpoint show: a key, or a Microsoft Entra token."
+        "  [default: as the endpoint is, else key]",
+    ),
+    click.option(
+        "--canary", type=click.IntRange(0, 99), metavar="PERCENT",
+        help="Give the new deployment this share of the traffic; the old one keeps the rest.",
+    ),
+    click.option(
+        "--expires", default="", metavar="WHEN",
+        help="Delete the endpoint by itself: 8h, 3d, 2026-12-24T18:00Z, or never."
+        "  [default: as it stands]",
+    ),
+    click.option("--keep", is_flag=True, help="Leave the old deployment standing; it costs."),
+    click.option(
+        "--with-base", is_flag=True,
+        help="Serve the base model, too, without traffic: a second instance, to compare with.",
+    ),
+)  # fmt: skip
+"""What a deploy may choose, in the order of the help."""
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What a person has chosen."""
+
+    model: str
+    vm_size: str
+    instances: int | None
+    max_instances: int | None
+    runtime: str
+    auth: str
+    canary: int | None
+    expires: str
+    keep: bool
+    with_base: bool
+
+    def order(self, model: ModelRef, vm_size: str) -> DeployOrder:
+        """Write the order."""
+        return DeployOrder(
+            model,
+            vm_size,
+            runtime=self.runtime or "",
+            instances=self.instances,
+            max_instances=self.max_instances,
+            auth=self.auth or "",
+            canary=self.canary,
+            keep=self.keep,
+        )
+
+
+def choosing(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add every option of `OPTIONS`."""
+    return reduce(lambda made, option: option(made), reversed(OPTIONS), command)
 
 
 @click.command()
 @stack_option
-@click.option(
-    "--model", "-m", default="", metavar="NAME[:VERSION]",
-    help="What to serve.  [default: the newest model that a job has made]",
-)  # fmt: skip
-@click.option(
-    "--vm-size", default="", help="VM size of the deployment.  [default: the stack's setting]"
-)
-@pricing.max_cost_option("a month of 730 h of the one instance")
+@choosing
+@pricing.max_cost_option("a month of 730 h of its instances")
 @yes_option
 @json_option
 @ignore_option
 def deploy(
     stack: str,
-    model: str,
-    vm_size: str,
     max_cost: float | None,
     yes: bool,
     as_json: bool,
     ignored: tuple[str, ...],
+    **chosen: Any,
 ) -> None:
     """Serve a registered model on an online endpoint."""
-    session = Session(stack)
-    check_all(lambda: check_size(vm_size), lambda: session.settings)
-    size = vm_size or session.settings.deployment_vm_size
-    preflight(session, "deploy", ignored=ignored, vm_size=size)
+    session, choices = Session(stack), Choices(**chosen)
+    ends = Ending(choices.expires)
+    check_all(
+        lambda: check_size(choices.vm_size),
+        lambda: check_scaling(choices.instances or 1, choices.max_instances),
+        lambda: ends.when,
+        lambda: session.settings,
+    )
     with naming_stack(stack):
-        ref = choose_model(session, model)
-    _say_cost(session, ref, size, max_cost)
-    confirm(f"Deploy {ref}?", yes=yes or session.is_rehearsal)
-    endpoint = deploy_model(session, ref, vm_size=size)
-    document = {"model": str(ref), "vm_size": size, **endpoint.model_dump()}
-    show(document, as_json, lambda: _print(session, ref, document))
+        model = choose_model(session, choices.model)
+    order = choices.order(model, choices.vm_size or session.settings.deployment_vm_size)
+    gate = Gate(max_cost, ignored, yes)
+    endpoint = carry_out(
+        session, order, gate, with_base=choices.with_base, before=lambda: ends.settle(session)
+    )
+    document = described(session, order, endpoint.model_dump())
+    show(document, as_json, lambda: render(session, document))
 
 
 def check_size(asked: str) -> None:
@@ -77,47 +157,34 @@ def choose_model(session: Session, wanted: str) -> ModelRef:
     return ModelRef(name=found["name"], version=found["version"])
 
 
-def deploy_model(session: Session, model: ModelRef, *, vm_size: str = "") -> EndpointRef:
-    """Deploy a model and move the endpoint's traffic to it; say on stderr what happens.
-
-    Raises:
-        DeploymentFailed: the container did not get healthy; what served before still does.
-    """
-    with naming_missing_grants(session):
-        return deploy_to_endpoint(
-            session.cloud,
-            session.outputs,
-            model,
-            vm_size=vm_size or session.settings.deployment_vm_size,
-            progress=lambda text: say(f"  {escape(text)}"),
-        )
-
-
-def _say_cost(session: Session, model: ModelRef, vm_size: str, limit: float | None) -> None:
-    """Say what the deployment costs, and refuse what is more than a person allowed."""
-    quote = pricing.price_list(session, vm_size).vm(vm_size)
-    pricing.check_max_cost(
-        limit,
-        quote.per_hour * HOURS_A_MONTH if quote else None,
-        f"a month of one {vm_size}",
-        [f"{pricing.dollars(quote.per_hour if quote else None)} an hour, {HOURS_A_MONTH} h"],
-        instead="Take a smaller --vm-size, or allow more.",
-    )
-    where = "It runs on this machine and costs nothing; on Azure: " if session.is_rehearsal else ""
-    price = sizing.price(vm_size, quote)
-    say(f"Serving [bold]{model}[/bold] on one instance. {where}{price}")
-    if not session.is_rehearsal:
-        for warning in sizing.warnings(vm_size, _parameters(session, model)):
-            say(f"[yellow]Note:[/yellow] {warning}")
+def described(session: Session, order: DeployOrder, endpoint: dict[str, Any]) -> dict[str, Any]:
+    """Give what became of an order, JSON-ready."""
+    state = required(session)
+    mine = [item for item in state.tuned if item.model == str(order.model)]
+    deployed = mine[-1] if mine else None
+    return {
+        "model": str(order.model),
+        "vm_size": order.vm_size,
+        **endpoint,
+        "runtime": deployed.runtime if deployed else "",
+        "instances": deployed.instances if deployed else 0,
+        "traffic": state.shares,
+        **told_expiry(session, state.ref.name),
+    }
 
 
-def _parameters(session: Session, model: ModelRef) -> int:
-    """Read a model's size from its tags; older models have none, and count as Phi-3.5-mini."""
-    told = find_model(session.cloud, session.outputs, model)["tags"].get("parameters", "")
-    return int(told) if told.isdigit() else sizing.PARAMETERS
-
-
-def _print(session: Session, model: ModelRef, document: dict[str, Any]) -> None:
-    click.echo(f"{model} answers at {document['scoring_url']}")
+def render(session: Session, document: dict[str, Any]) -> None:
+    """Print what answers where, and what may come next."""
+    shares = document["traffic"]
+    if len(shares) > 1:
+        told = ", ".join(f"{name} {share} %" for name, share in shares.items())
+        click.echo(f"{document['scoring_url']} is answered by {told}.")
+    else:
+        click.echo(f"{document['model']} answers at {document['scoring_url']}")
+    if document["expiry"]:
+        click.echo(f"It {document['expiry']}.")
     on = "" if session.is_rehearsal else f" --stack {session.stack}"
-    say(f"Next: tunestack chat{on}; the end of its cost: tunestack undeploy{on}")
+    if len(shares) > 1:
+        say(f"Next: tunestack deploy{on} gives it all; tunestack rollback{on} takes it back")
+    else:
+        say(f"Next: tunestack chat{on}; the end of its cost: tunestack undeploy{on}")

@@ -15,7 +15,7 @@ from rich.markup import escape
 from commands.output import say
 from commands.session import Session
 from core.errors import NotSignedIn, PrerequisiteError
-from core.facts import Facts
+from core.facts import Facts, Serving
 from core.features import ClusterPlan
 from core.rules import Finding, Rule, Status, run_rules
 from core.settings import Settings
@@ -43,6 +43,7 @@ def preflight(
     recipe: "Recipe | None" = None,
     node: ClusterPlan | None = None,
     vm_size: str = "",
+    serving: Serving | None = None,
 ) -> None:
     """Ask the rules that concern a command; say warnings, refuse where one of them stops it.
 
@@ -53,7 +54,10 @@ def preflight(
     """
     rules = [rule for rule in all_rules() if rule.concerns(command) and rule.id not in ignored]
     facts = replace(
-        facts_of(session, session.settings, recipe), node=node, endpoint_vm_size=vm_size
+        facts_of(session, session.settings, recipe),
+        node=node,
+        endpoint_vm_size=vm_size,
+        serving=serving,
     )
     found = run_rules(rules, facts)
     if facts.silence:

@@ -83,19 +83,21 @@ def standing(session: Session) -> dict[str, Any]:
         "stack": session.stack,
         "is_up": outputs is not None,
         "resources": [asdict(item) for item in resources],
-        **_running(found, listed),
+        **_running(session, found, listed),
         "per_hour": None if base is None or running is None else round(base + running, 4),
         "is_rehearsal": session.is_rehearsal,
     }
 
 
-def _running(found: "Workloads", listed: "PriceList") -> dict[str, Any]:
+def _running(session: Session, found: "Workloads", listed: "PriceList") -> dict[str, Any]:
+    from commands.endpoint.ending import told_expiry
     from infra.standing.costs import deployment_price
 
     return {
         "endpoints": [
             {
                 **asdict(item),
+                **told_expiry(session, item.name),
                 "per_hour": [deployment_price(one, listed) for one in item.deployments],
             }
             for item in found.endpoints
@@ -128,6 +130,8 @@ def _render_running(document: dict[str, Any]) -> None:
             for item in endpoint["deployments"]
         )
         click.echo(f"endpoint {endpoint['name']} ({endpoint['state']}): {names or 'no deployment'}")
+        if endpoint["expiry"]:
+            click.echo(f"  it {endpoint['expiry']}")
     for job in document["jobs"]:
         click.echo(f"job {job['name']}: {job['status']}")
     where = "would cost on Azure" if document["is_rehearsal"] else "costs"

@@ -24,6 +24,20 @@ if TYPE_CHECKING:
 SIDE_BY_SIDE = 8
 
 
+@dataclass(frozen=True)
+class Serving:
+    """What a deployment is to be, as far as rules about memory, speed and quota ask."""
+
+    model: str
+    parameters: int | None
+    """None where the model's tags do not tell."""
+    runtime: str
+    concurrency: int
+    """Requests that one instance takes in at once."""
+    instances: tuple[int, ...] = (1,)
+    """Of each deployment that is to be there."""
+
+
 @dataclass
 class Facts:
     """The subject of a run of rules."""
@@ -41,6 +55,8 @@ class Facts:
     """The nodes that one job is to run on; None: whatever the stack's clusters may run."""
     endpoint_vm_size: str = ""
     """What a deployment is to run on; empty means the stack's setting."""
+    serving: Serving | None = None
+    """The deployment that is ordered; None: whatever one may be."""
     _known: dict[Any, "Future[Any]"] = field(default_factory=dict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _door: threading.Lock = field(default_factory=threading.Lock, repr=False)

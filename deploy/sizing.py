@@ -1,9 +1,9 @@
-"""What a VM size means for serving: what it costs, and where it is small, with the numbers."""
+"""What a VM size means for serving: its price, the quota it takes, whether it is still there."""
 
 import math
 import re
 
-from core.catalog import VmSize, vm_size
+from core.catalog import vm_size
 from core.errors import SettingsError
 from core.price_list import HOURS_A_MONTH, Quote
 
@@ -11,17 +11,6 @@ RESERVE = 1.2
 """Azure keeps a fifth more than the instances of most sizes, for upgrades, and rounds up."""
 EXEMPT = re.compile(r"Standard_(NC\d+ad\w*|ND\d+\w*)_(A100_v4|H100_v5)", re.IGNORECASE)
 """Sizes without that reserve, among those that the catalog does not know."""
-
-PARAMETERS = 3_821_079_552
-"""Phi-3.5-mini's, of which a model is taken to have as many where its tags do not tell."""
-NUMBER_BYTES = 2
-"""A weight in bfloat16, as the scoring program holds it."""
-READ_PER_SECOND = 22
-WRITTEN_PER_SECOND = 3.4
-"""Tokens of Phi-3.5-mini on two CPU cores with AVX-512, measured on 2026-11-21."""
-REQUEST_SECONDS = 150
-SMALL = 300_000_000
-"""Parameters up to which processors answer well enough."""
 
 
 def require_current(name: str) -> None:
@@ -39,23 +28,16 @@ def require_current(name: str) -> None:
         )
 
 
-def price(name: str, quote: Quote | None) -> str:
-    """Say what one instance costs by a quote of today; None where there is none."""
+def price(name: str, quote: Quote | None, instances: int = 1) -> str:
+    """Say what instances cost by a quote of today; None where there is none."""
     if quote is None:
         return f"{name}: the price is not known here; https://prices.azure.com has it."
-    month = quote.per_hour * HOURS_A_MONTH
+    per_hour = quote.per_hour * instances
+    size = name if instances == 1 else f"{instances} x {name}"
     return (
-        f"{name}: ${quote.per_hour:.3f} an hour, ${month:,.0f} a month of {HOURS_A_MONTH} h, from"
-        f" now until the endpoint is deleted ({quote.source})."
+        f"{size}: ${per_hour:.3f} an hour, ${per_hour * HOURS_A_MONTH:,.0f} a month of"
+        f" {HOURS_A_MONTH} h, from now until the endpoint is deleted ({quote.source})."
     )
-
-
-def warnings(name: str, parameters: int = PARAMETERS) -> list[str]:
-    """Say where a size is small for a model of so many parameters, one finding a line."""
-    size = vm_size(name)
-    if size is None:
-        return [f"{name} is not in this program's catalog: look at its memory and quota yourself."]
-    return [*_quota(size), *_memory(size, parameters), *_speed(size, parameters)]
 
 
 def quota_instances(name: str, instances: int) -> int:
@@ -70,40 +52,13 @@ def quota_instances(name: str, instances: int) -> int:
     return instances if is_exempt else math.ceil(round(RESERVE * instances, 6))
 
 
-def _quota(size: VmSize) -> list[str]:
-    if size.is_reservation_exempt:
-        return []
-    cores = quota_instances(size.name, 1) * size.vcpus
-    return [
-        f"It takes quota for {cores} cores, not {size.vcpus}: Azure reserves 20 % more instances"
-        " for upgrades of this size and rounds up."
-    ]
-
-
-def _memory(size: VmSize, parameters: int) -> list[str]:
-    weights = parameters * NUMBER_BYTES / 1e9
-    memory = size.gpu_memory_gib if size.gpus else size.memory_gib
-    if memory >= 2 * weights:
-        return []
-    return [
-        f"{memory} GiB are little for a model of {_billion(parameters)} parameters:"
-        f" {weights:.0f} GB of weights, and the cache of every answer beside them."
-    ]
-
-
-def _speed(size: VmSize, parameters: int) -> list[str]:
-    if size.gpus or parameters <= SMALL:
-        return []
-    share = PARAMETERS / parameters  # reading weights is most of the work
-    read, written = READ_PER_SECOND * share, WRITTEN_PER_SECOND * share
-    tokens = int(REQUEST_SECONDS * written)
-    return [
-        f"No GPU: two cores read {read:.0f} and write {written:.2g} tokens a second"
-        f" of a model of {_billion(parameters)} parameters, {tokens} in {REQUEST_SECONDS} s of a"
-        " request;"
-        f" this size has {size.vcpus} virtual cores. Models of 0.1 billion are fine."
-    ]
-
-
-def _billion(parameters: int) -> str:
-    return f"{parameters / 1e9:.1f} billion"
+def quota_note(name: str, instances: int = 1) -> str:
+    """Say where Azure wants quota for more cores than run; empty where it does not."""
+    size = vm_size(name)
+    if size is None or quota_instances(name, instances) == instances:
+        return ""
+    wanted, running = quota_instances(name, instances) * size.vcpus, instances * size.vcpus
+    return (
+        f"It takes quota for {wanted} cores, not {running}: Azure reserves 20 % more instances for"
+        " upgrades of this size and rounds up."
+    )

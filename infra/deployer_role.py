@@ -21,6 +21,7 @@ ML = "Microsoft.MachineLearningServices"
 WORKSPACES = f"{ML}/workspaces"
 AI = "Microsoft.CognitiveServices"
 LOGS = "Microsoft.OperationalInsights"
+LOGIC = "Microsoft.Logic"
 RESOURCES = "Microsoft.Resources/subscriptions"
 ASSIGNMENTS = "Microsoft.Authorization/roleAssignments"
 
@@ -105,6 +106,33 @@ NEEDS = (
             f"{WORKSPACES}/onlineEndpoints/deployments/write",
             f"{WORKSPACES}/onlineEndpoints/deployments/delete",
             f"{WORKSPACES}/onlineEndpoints/deployments/getLogs/action",
+        ),
+    ),
+    Need(
+        "replace an endpoint's key, and call an endpoint of --auth entra",
+        (
+            f"{WORKSPACES}/onlineEndpoints/regeneratekeys/action",
+            f"{WORKSPACES}/onlineEndpoints/score/action",
+        ),
+    ),
+    Need(
+        "scale a deployment by its load",
+        (
+            "Microsoft.Insights/autoscaleSettings/read",
+            "Microsoft.Insights/autoscaleSettings/write",
+            "Microsoft.Insights/autoscaleSettings/delete",
+        ),
+    ),
+    Need(
+        "end an endpoint at a moment, and see whether it has",
+        (
+            f"{LOGIC}/register/action",
+            f"{LOGIC}/workflows/read",
+            f"{LOGIC}/workflows/write",
+            f"{LOGIC}/workflows/delete",
+            f"{LOGIC}/workflows/runs/read",
+            f"{LOGIC}/workflows/runs/actions/read",
+            "Microsoft.Authorization/roleDefinitions/read",
         ),
     ),
     Need(

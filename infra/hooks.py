@@ -17,7 +17,7 @@ from core.errors import CloudError
 from infra.engine import Event
 from infra.site import Site
 from infra.standing.workloads import Workloads, in_workspace
-from infra.teardown.ending import end
+from infra.teardown.ending import end, end_companions
 from infra.teardown.steps import Steps
 
 SUPPORTED = resource_pb2.RESOURCE_MONITOR_FEATURE_RESOURCE_HOOKS
@@ -58,6 +58,8 @@ def _before_delete(
         found, steps = choose(in_workspace(arm, workspace), args.id), Steps(_tell)
         # The clusters are the engine's own to delete.
         end(arm, [replace(found, computes=())], steps)
+        if "/computes/" not in args.id and not steps.refused:
+            end_companions(arm, site, steps)
         if steps.refused:
             raise CloudError("\n".join(steps.refused.values()))
 

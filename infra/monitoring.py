@@ -1,6 +1,7 @@
 """What watches the workspace: its logs kept, and whom the alerts write to.
 
-Endpoints are made by `deploy`, and what watches one is made with it: deploy/alerts.py (ADR 11).
+Endpoints are made by `deploy`, and what watches one is made with it: deploy/upkeep/alerts.py,
+ADR 11.
 """
 
 import pulumi

@@ -107,10 +107,13 @@ def outlook(found: Iterable[Price], run: Run) -> Outlook:
 CHARGED = frozenset(("container registry", "compute cluster"))
 """Titles (arm_types.py) of what costs something while it stands; the rest bills by use."""
 
-BILLED_BY_USE = frozenset(
+BY_COMMANDS = frozenset({"microsoft.insights/autoscalesettings", "microsoft.logic/workflows"})
+"""What `deploy` makes and Azure does not bill by the hour: instances and runs are billed."""
+
+BILLED_BY_USE = BY_COMMANDS | frozenset(
     kind.arm_type.lower() for kind in TYPES.values() if kind.title not in CHARGED
 )
-"""What of the program's resources costs nothing while nobody uses it and nothing is kept in it."""
+"""What of the stack's resources costs nothing while nobody uses it and nothing is kept in it."""
 
 _METER_OF = {
     ("microsoft.containerregistry/registries", ""): Meter.REGISTRY_BASIC,

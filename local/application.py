@@ -86,6 +86,7 @@ class Application:
         fault = take(self.world.state, request.method, host, request.scope["path"])
         response = await self._respond_with(fault, request, host, request_id)
         if fault and fault.drop:
+            await _unsent(response)
             await _cut(request, body)
             return
         response.headers["x-ms-request-id"] = request_id
@@ -116,7 +117,10 @@ class Application:
         if fault.slow or fault.after:
             response = await self._respond(request, host, request_id)
         await asyncio.sleep(fault.slow / 1000)
-        return _refusal_response(refusal(fault, host), host) if fault.status else response
+        if not fault.status:
+            return response
+        await _unsent(response)
+        return _refusal_response(refusal(fault, host), host)
 
     async def _respond(self, request: Request, host: str, request_id: str) -> Response:
         try:
@@ -197,6 +201,12 @@ class Application:
         if row.is_anonymous or not row.action or row.action == SIGNED_IN:
             return
         require(self.world.state, principal, row.action, found[1] if found else home.subscription)
+
+
+async def _unsent(response: Response) -> None:
+    """Let go of what an answer that nobody will get has open."""
+    if hasattr(response, "aclose"):
+        await response.aclose()
 
 
 async def _cut(request: Request, body: _Body) -> None:

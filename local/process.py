@@ -197,7 +197,7 @@ def _launch(folder: Path, environments: Path) -> dict[str, Any]:
         process = subprocess.Popen(
             argv,
             cwd=ROOT,
-            env=_outside(dict(os.environ)),
+            env=outside(dict(os.environ)),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -263,7 +263,7 @@ def _inside(home: Tenant, url: str, bundle: Path) -> dict[str, str]:
     }
 
 
-def _outside(environment: dict[str, str]) -> dict[str, str]:
+def outside(environment: dict[str, str]) -> dict[str, str]:
     """Undo what `LocalAzure.environment` sets: the server itself must not use its own proxy.
 
     It has no use for anybody's credentials either.

@@ -82,6 +82,7 @@ def main() -> int:
 async def serve(folder: Path, environments: Path, port: int) -> None:
     """Listen, answer, and end everything that was started when the process is told to stop."""
     from local.runner.processes import Processes
+    from local.runner.schedules import Schedules
 
     with contextlib.ExitStack() as cleanup:
         _take(cleanup.enter_context((folder / LOCK).open("w")), folder)
@@ -105,9 +106,12 @@ async def serve(folder: Path, environments: Path, port: int) -> None:
         await _until_started(server, serving)
         socket.chmod(0o600)
         await asyncio.to_thread(processes.resume, world)
+        schedules = Schedules(world)
+        schedules.start()
         _announce(folder, port)
         log.info("ready on 127.0.0.1:%s", port)
         await asyncio.wait({asyncio.create_task(told.wait()), serving}, return_when=FIRST)
+        await asyncio.to_thread(schedules.stop)
         # The proxy first: a TLS connection that its client keeps open would hold the server up.
         await proxy.stop()
         server.should_exit = True

@@ -22,6 +22,8 @@ ON_THE_NODE = (
     "training/job/",
     "training/export/",
     "deploy/serving/",
+    "deploy/vllm/",
+    "deploy/flow/template/",
     "local/runner/node.py",
     "local/runner/serve.py",
 )

@@ -56,7 +56,7 @@ def register(
             f"The job {job_name} is {status}; a model is registered from a completed one.",
             hint=f"tunestack jobs logs {job_name} --follow",
         )
-    known = _made_by(cloud, outputs, tags["model_name"], job_name)
+    known = made_by(cloud, outputs, tags["model_name"], job_name)
     if known:
         return known
     manifest = read_manifest(cloud, outputs, job)
@@ -122,7 +122,7 @@ def list_models(cloud: Cloud, outputs: StackOutputs, name: str = "") -> list[dic
 
 
 def find_model(cloud: Cloud, outputs: StackOutputs, wanted: ModelRef) -> dict[str, Any]:
-    """Read a registered model; without a version, the newest.
+    """Read a registered model; without a version, the newest; without a name, the newest tuned.
 
     Raises:
         UserError: there is none; names the command that lists them.
@@ -130,13 +130,19 @@ def find_model(cloud: Cloud, outputs: StackOutputs, wanted: ModelRef) -> dict[st
     found = [
         model
         for model in list_models(cloud, outputs, wanted.name)
-        if not wanted.version or model["version"] == wanted.version
+        if (not wanted.version or model["version"] == wanted.version)
+        and (wanted.name or not is_export(model))
     ]
     if not found:
         raise UserError(
             f"There is no model {wanted}.".replace(":.", "."), hint="tunestack models list"
         )
     return found[0]
+
+
+def is_export(model: dict[str, Any]) -> bool:
+    """Tell whether a model was made from a tuned one, instead of by a training."""
+    return bool(model["tags"].get("exported_from"))
 
 
 def describe_model(model: Any) -> dict[str, Any]:
@@ -151,7 +157,8 @@ def describe_model(model: Any) -> dict[str, Any]:
     }
 
 
-def _made_by(cloud: Cloud, outputs: StackOutputs, name: str, job: str) -> ModelRef | None:
+def made_by(cloud: Cloud, outputs: StackOutputs, name: str, job: str) -> ModelRef | None:
+    """Find the version that a job made; None where there is none."""
     for model in list_models(cloud, outputs, name):
         if model["tags"].get("job") == job:
             return ModelRef(name=name, version=model["version"])

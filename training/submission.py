@@ -91,7 +91,7 @@ def submit(cloud: Cloud, outputs: StackOutputs, order: Order) -> JobRef:
         CloudError: Azure refused; `operation` says which step.
     """
     weights = packaged_weights(order.recipe)
-    identity = _identity(cloud, outputs)
+    identity = job_identity(cloud, outputs)
     environment = ensure_environment(cloud, outputs, build_environment(order.device, order.code))
     train = _data(cloud, outputs, "tunestack-train", order.train)
     validation = _data(cloud, outputs, "tunestack-validation", order.validation)
@@ -238,7 +238,7 @@ def _output(name: str, run: str) -> Any:
     return Output(type="uri_folder", mode="rw_mount", path=path)
 
 
-def _identity(cloud: Cloud, outputs: StackOutputs) -> Any:
+def job_identity(cloud: Cloud, outputs: StackOutputs) -> Any:
     """Name the job's identity; the node's identity endpoint asks for it by its client id."""
     from azure.ai.ml.entities import ManagedIdentityConfiguration
 

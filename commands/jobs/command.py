@@ -16,6 +16,7 @@ from commands.options import json_option, stack_option
 from commands.output import say, show, table
 from commands.session import Session
 from training import jobs as training_jobs
+from training.exporting import EXPORT, EXPORTED_FROM
 from training.failures import EXPLAINED, explain_job
 from training.follow import LogLine, Metrics, read_log
 from training.metrics import curve_summary, failure_reason, job_metrics
@@ -138,7 +139,9 @@ def download(
 
 
 def place_in_run(job: dict[str, Any]) -> str:
-    """Say of which run a job is a further try; empty for a first one."""
+    """Say of which run a job is a further try, or of which model an export; else empty."""
+    if EXPORTED_FROM in job["tags"]:
+        return f"{job['tags'].get(EXPORT, 'export')} of {job['tags'][EXPORTED_FROM]}"
     number, run = job["tags"].get(TRY_TAG, "1"), job["tags"].get(RUN_TAG, "")
     return "" if number == "1" else f"try {number} of {run}"
 

@@ -12,6 +12,7 @@ from commands.output import show, table
 from commands.pricing import dollars
 from commands.session import Session
 from core.errors import UserError
+from training.exporting import EXPORT_JOB_TAG
 from training.failures import EXPLAINED, explain_job
 from training.jobs import find_job, list_jobs
 from training.report import read_run, write_page
@@ -40,7 +41,8 @@ def report(name: str, folder: Path | None, stack: str, as_json: bool) -> None:
 
 
 def _newest(session: Session) -> str:
-    found = list_jobs(session.cloud, session.outputs)
+    listed = list_jobs(session.cloud, session.outputs)
+    found = [job for job in listed if EXPORT_JOB_TAG not in job["tags"]]
     if not found:
         raise UserError("There is no job yet.", hint="tunestack train")
     return str(found[0]["name"])

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from commands.local.clock import clock
 from commands.local.fault import fault
 from commands.local.name import name as name_group
 from commands.local.preempt import preempt
@@ -21,7 +22,7 @@ def local() -> None:
     """Run the rehearsal's Azure by hand: start, env, status, stop."""
 
 
-for _command in (fault, preempt, quota, rights, name_group):
+for _command in (clock, fault, preempt, quota, rights, name_group):
     local.add_command(_command)
 
 

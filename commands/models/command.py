@@ -1,9 +1,10 @@
-"""`tunestack models`: list and register; show, compare, download and delete are beside it."""
+"""`tunestack models`: list and register; what else there is to do has modules beside it."""
 
 import click
 
 from commands.jobs.view import naming_stack
 from commands.models.compare import compare_command
+from commands.models.export import export_command
 from commands.models.files import delete, download
 from commands.models.price import paid_for
 from commands.models.show import show_command
@@ -11,16 +12,17 @@ from commands.options import json_option, stack_option
 from commands.output import say, show, table
 from commands.session import Session
 from training import models as training_models
+from training.exported_models import register_job
 
-LISTED = ("recipe", "base", "eval_loss", "price_usd", "job")
+LISTED = ("recipe", "base", "eval_loss", "price_usd", "job", "exported_from")
 
 
 @click.group()
 def models() -> None:
-    """List, show, compare, download and delete registered models."""
+    """List, show, compare, export, download and delete registered models."""
 
 
-for command in (show_command, compare_command, download, delete):
+for command in (show_command, compare_command, download, delete, export_command):
     models.add_command(command)
 
 
@@ -35,14 +37,11 @@ def list_command(stack: str, as_json: bool) -> None:
         (
             f"{model['name']}:{model['version']}",
             model["created"],
-            *(
-                model["tags"].get(tag, "")
-                for tag in ("recipe", "base", "eval_loss", "price_usd", "job")
-            ),
+            *(model["tags"].get(tag, "") for tag in LISTED),
         )
         for model in found
     ]
-    columns = ["model", "created", "recipe", "base", "eval loss", "USD", "job"]
+    columns = ["model", "created", "recipe", "base", "eval loss", "USD", "job", "export of"]
     show(found, as_json, lambda: table("", columns, rows))
     if not found:
         say("No model yet. Next: tunestack train")
@@ -56,5 +55,5 @@ def register(job: str, stack: str, as_json: bool) -> None:
     """Register what a completed job made; a second time gives the same version."""
     session = Session(stack)
     with naming_stack(stack):
-        made = training_models.register(session.cloud, session.outputs, job, paid_for(session, job))
+        made = register_job(session.cloud, session.outputs, job, paid_for(session, job))
     show(made.model_dump(), as_json, lambda: click.echo(f"Model {made}"))

@@ -6,6 +6,7 @@ import click
 from rich.markup import escape
 
 from commands.jobs.view import naming_stack
+from commands.models.export import refuse_export
 from commands.options import json_option, stack_option
 from commands.output import say, show, table
 from commands.session import Session
@@ -63,6 +64,7 @@ def compare_model(session: Session, wanted: ModelRef) -> tuple[dict[str, Any], C
     """
     cloud, outputs = session.cloud, session.outputs
     found = find_model(cloud, outputs, wanted)
+    refuse_export(found, "answers of its own")
     job = find_job(cloud, outputs, found["tags"]["job"])
     samples = output_folder(cloud, outputs, job, "report").read("samples.jsonl")
     if samples is None:

@@ -72,7 +72,10 @@ def delete(model: str, stack: str, yes: bool, as_json: bool) -> None:
         "files_bytes": sum(files.values()),
     }  # fmt: skip
     show(document, as_json, lambda: click.echo(f"Deleted {wanted}"))
-    say(f"Registered again from its job: tunestack models register {job} --stack {stack}")
+    again = f"register {job}"
+    if origin := found["tags"].get("exported_from"):
+        again = f"export {origin} --to {found['tags']['export']}"
+    say(f"Registered again from its job: tunestack models {again} --stack {stack}")
 
 
 def _refuse_served(session: Session, wanted: ModelRef) -> None:

@@ -40,7 +40,10 @@ def _print(session: Session, found: Lineage) -> None:
         ("What it cost", _cost(found)),
         ("How to repeat it", _repeat(session, found)),
     )
-    table("", ["model", found.name], [("created", found.model["created"]), ("job", found.job)])
+    rows = [("created", found.model["created"]), ("job", found.job)]
+    if origin := found.model["tags"].get("exported_from"):
+        rows.append(("export of", f"{origin} ({found.model['tags'].get('export')})"))
+    table("", ["model", found.name], rows)
     for title, rows in parts:
         known = [(name, escape(str(value))) for name, value in rows if value not in (None, "", [])]
         if known:

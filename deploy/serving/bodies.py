@@ -1,36 +1,33 @@
-"""What a request may say and what an answer looks like: three shapes of body, checked whole.
+"""What a request may say: three shapes of body, checked whole.
 
 - texts:        `{"input_data": [text, ...], "params": {...}}` → a JSON list of answers
 - conversation: `{"input_data": {"input_string": [message, ...], "parameters": {...}}}`
                 → `{"output": answer}`
-- chat:         `{"messages": [message, ...], ...}`, OpenAI's chat completions
+- chat:         `{"messages": [message, ...], ...}`, OpenAI's chat completions → the same, whole
+                or streamed
 
 Nothing here knows the model. A null counts as absent, as clients write it for what they leave out.
 """
 
 import json
-import time
-import uuid
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sampling import MAX_NEW_TOKENS, Refused, Sampling, generation, only, whole
+from sampling import MAX_NEW_TOKENS, Message, Refused, Sampling, flag, generation, only, whole
 
 MAX_BODY_BYTES = 1024 * 1024
 MAX_TEXTS = 32
 
-Message = dict[str, str]
 Shape = Literal["texts", "conversation", "chat"]
 
 ROLES = ("system", "user", "assistant")
 CHAT_LENGTHS = ("max_completion_tokens", "max_tokens")
 CHAT_SHARED = ("temperature", "top_p", "seed", "stop")
 """Named alike in all three shapes."""
-CHAT_PARAMETERS = ("messages", *CHAT_SHARED, *CHAT_LENGTHS)
+CHAT_PARAMETERS = ("messages", *CHAT_SHARED, *CHAT_LENGTHS, "stream", "stream_options")
 CHAT_WITHOUT_EFFECT = ("model", "user", "metadata", "safety_identifier")
 """Says who asks, not what: any value is fine."""
 CHAT_NEUTRAL = {
-    "stream": False,
     "n": 1,
     "frequency_penalty": 0,
     "presence_penalty": 0,
@@ -47,18 +44,9 @@ class Request:
     shape: Shape
     conversations: tuple[tuple[Message, ...], ...]
     sampling: Sampling
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What the model wrote."""
-
-    text: str
-    prompt: str
-    """The conversation as the model's template renders it."""
-    finish: Literal["stop", "length"]
-    prompt_tokens: int
-    completion_tokens: int
+    is_streamed: bool = False
+    with_usage: bool = False
+    """Close the stream with how many tokens it took."""
 
 
 def parse(raw: bytes) -> Request:
@@ -79,44 +67,6 @@ def parse(raw: bytes) -> Request:
     if isinstance(body["input_data"], dict):
         return _conversation(body)
     return _texts(body)
-
-
-def answer(request: Request, replies: list[Reply], model: str) -> Any:
-    """Give the JSON answer in the shape that the request has."""
-    if request.shape == "chat":
-        return _completion(replies[0], model)
-    texts = [
-        _full_text(request, index, reply) if request.sampling.full_text else reply.text
-        for index, reply in enumerate(replies)
-    ]
-    return texts if request.shape == "texts" else {"output": texts[0]}
-
-
-def _full_text(request: Request, index: int, reply: Reply) -> str:
-    if request.shape == "texts":
-        return f"{request.conversations[index][0]['content']}\n{reply.text}"
-    return f"{reply.prompt}{reply.text}"
-
-
-def _completion(reply: Reply, model: str) -> dict[str, Any]:
-    return {
-        "id": f"chatcmpl-{uuid.uuid4().hex}",
-        "object": "chat.completion",
-        "created": int(time.time()),
-        "model": model,
-        "choices": [
-            {
-                "index": 0,
-                "message": {"role": "assistant", "content": reply.text},
-                "finish_reason": reply.finish,
-            }
-        ],
-        "usage": {
-            "prompt_tokens": reply.prompt_tokens,
-            "completion_tokens": reply.completion_tokens,
-            "total_tokens": reply.prompt_tokens + reply.completion_tokens,
-        },
-    }
 
 
 def _document(raw: bytes) -> dict[str, Any]:
@@ -181,7 +131,23 @@ def _chat(body: dict[str, Any]) -> Request:
     if lengths:
         whole(body, lengths[0], 1, MAX_NEW_TOKENS, "")
         parameters["max_new_tokens"] = body[lengths[0]]
-    return Request("chat", (messages,), generation(parameters, ""))
+    is_streamed, with_usage = _streaming(body)
+    return Request("chat", (messages,), generation(parameters, ""), is_streamed, with_usage)
+
+
+def _streaming(body: dict[str, Any]) -> tuple[bool, bool]:
+    """Read whether the answer is streamed, and whether with its usage."""
+    is_streamed = flag(body, "stream", False, "")
+    options = body.get("stream_options")
+    if options is None:
+        return is_streamed, False
+    if not isinstance(options, dict) or not is_streamed:
+        raise Refused(
+            "invalid_parameter", "`stream_options` must be an object, and only with `stream`: true."
+        )
+    given = {name: value for name, value in options.items() if value is not None}
+    only(given, ("include_usage",), "stream_options")
+    return is_streamed, flag(given, "include_usage", False, "stream_options")
 
 
 def _messages(value: Any, path: str) -> tuple[Message, ...]:

@@ -41,6 +41,8 @@ class Engine(Protocol):
     def write(self, question: Question) -> Iterator[Piece]:
         """Answer a question piece by piece; closing the iterator early gives its place up.
 
+        The question is in line when this returns, so that several can be asked and then waited for.
+
         Raises (at the first piece):
             Refused: `busy` (429) where no place comes free before the deadline, `out_of_time` (503)
                 where the deadline passes with nothing written.

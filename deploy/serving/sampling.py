@@ -20,6 +20,10 @@ PARAMETERS = (
 )
 
 
+Message = dict[str, str]
+"""A turn of a conversation: its `role` and its `content`."""
+
+
 class Refused(Exception):
     """The request cannot be answered as it is; becomes a 4xx (or 503) with a reason."""
 
@@ -60,14 +64,14 @@ def generation(parameters: Any, path: str) -> Sampling:
     if top_p == 0:
         raise Refused("invalid_parameter", f"`{_at(path, 'top_p')}` must be above 0.")
     wants_sampling = temperature is not None or top_p is not None
-    does_sample = _flag(given, "do_sample", wants_sampling, path)
+    does_sample = flag(given, "do_sample", wants_sampling, path)
     return Sampling(
         temperature=(1.0 if temperature is None else temperature) if does_sample else 0.0,
         top_p=1.0 if top_p is None else top_p,
         max_new_tokens=whole(given, "max_new_tokens", 1, MAX_NEW_TOKENS, path),
         seed=whole(given, "seed", 0, 2**63 - 1, path),
         stop=_stops(given.get("stop"), path),
-        full_text=_flag(given, "return_full_text", False, path),
+        full_text=flag(given, "return_full_text", False, path),
     )
 
 
@@ -106,7 +110,8 @@ def whole(given: dict[str, Any], name: str, low: int, high: int, path: str) -> i
     return value
 
 
-def _flag(given: dict[str, Any], name: str, default: bool, path: str) -> bool:
+def flag(given: dict[str, Any], name: str, default: bool, path: str) -> bool:
+    """Read a truth value."""
     value = given.get(name, default)
     if not isinstance(value, bool):
         raise Refused("invalid_parameter", f"`{_at(path, name)}` must be true or false.")

@@ -27,6 +27,9 @@ AZURE_ALONE = ("Microsoft.Network",)
 """Azure ML's managed network makes private endpoints by itself: no request of ours is refused for
 want of the registration, and so nothing here registers it."""
 
+LATER = {"Microsoft.Logic": "deploy --expires"}
+"""Used by a command alone, which registers it with its first request; who may not, is told here."""
+
 
 def namespaces(settings: Settings) -> tuple[str, ...]:
     """List the namespaces that a stack with these settings uses."""
@@ -41,6 +44,7 @@ def registered(facts: Facts) -> Iterator[Finding]:
     answers = facts.get_each(paths, RESOURCES_API)
     states = [str((answer or {}).get("registrationState") or "") for answer in answers]
     lacking = [name for name, state in zip(wanted, states, strict=True) if state != "Registered"]
+    yield from _needed_later(facts)
     if not lacking:
         yield ok(f"{len(wanted)} namespaces are registered")
         return
@@ -50,6 +54,16 @@ def registered(facts: Facts) -> Iterator[Finding]:
         yield warning(f"not registered yet: {', '.join(by_up)}; `up` does it", _fix(by_up))
     if by_hand := [name for name in lacking if name not in by_up]:
         yield failed(f"not registered: {', '.join(by_hand)}", _fix(by_hand))
+
+
+def _needed_later(facts: Facts) -> Iterator[Finding]:
+    """Say which commands would be refused for want of a registration that one may not do."""
+    for name, command in LATER.items():
+        answer = facts.get(f"{facts.subscription}/providers/{name}", RESOURCES_API) or {}
+        if answer.get("registrationState") == "Registered":
+            continue
+        if not allows(permissions(facts, facts.subscription), f"{name}/register/action"):
+            yield warning(f"not registered: {name}; `{command}` would be refused", _fix([name]))
 
 
 def _is_registered_by_up(name: str, granted: list[dict[str, object]]) -> bool:

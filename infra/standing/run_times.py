@@ -24,6 +24,9 @@ EXPERIMENT = "tunestack"
 PROBE_TAG = "tunestack-probe"
 """On a job that measured a few steps: no run to judge others by."""
 
+EXPORT_TAG = "tunestack-export"
+"""On a job that made another form of a model: it trained nothing."""
+
 ESTIMATE_TAG = "tunestack-estimate-usd"
 """The price that was told when the job was submitted (training/submission.py sets it)."""
 
@@ -126,8 +129,9 @@ def _identity(item: Mapping[str, Any]) -> str:
 
 def _is_ours(item: Mapping[str, Any]) -> bool:
     properties = item.get("properties") or {}
-    is_probe = PROBE_TAG in (properties.get("tags") or {})
-    return properties.get("experimentName") == EXPERIMENT and not is_probe
+    tags = properties.get("tags") or {}
+    is_training = PROBE_TAG not in tags and EXPORT_TAG not in tags
+    return properties.get("experimentName") == EXPERIMENT and is_training
 
 
 def _created(item: Mapping[str, Any]) -> str:

@@ -5,19 +5,41 @@ wait for them; clusters go when nothing runs on them any more.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from core.companions import (
+    SCALING,
+    SCALING_API,
+    WORKFLOWS,
+    WORKFLOWS_API,
+    expiries,
+    is_out_of_sight,
+    scaling_settings,
+)
 from core.errors import CloudError
 from core.watching import ALERTS_API, SETTINGS_API, diagnostic_settings, metric_alerts
 from infra.engine import Change, Existing
+from infra.site import Site
+from infra.standing.listing import tagged
 from infra.standing.workloads import API, ENDED, Compute, Endpoint, Job, Workloads, status
 from infra.teardown.steps import Steps
 
 if TYPE_CHECKING:
     from core.arm import Arm
 
+Kind = tuple[str, Callable[["Arm", str], list[str]], str]
+"""A title, what finds those of a resource, and their API version."""
+
+WATCHING: tuple[Kind, ...] = (
+    ("diagnostic setting", diagnostic_settings, SETTINGS_API),
+    ("metric alert", metric_alerts, ALERTS_API),
+)
+COMPANIONS: tuple[Kind, ...] = (
+    ("autoscale setting", scaling_settings, SCALING_API),
+    ("expiry", expiries, WORKFLOWS_API),
+)
 CANCEL_SECONDS = 600.0
 POLL_SECONDS = 1.0
 
@@ -74,6 +96,8 @@ def _delete_endpoint(arm: "Arm", endpoint: Endpoint, steps: Steps) -> bool:
     unwatch(arm, endpoint.id, steps)
     if steps.take(item, lambda: arm.delete(endpoint.id, API)) is not None:
         return False
+    # Not before: an endpoint that stays is still to end when its time is over.
+    _delete_found(arm, endpoint.id, steps, COMPANIONS)
     for deployment in endpoint.deployments:
         id = f"{endpoint.id}/deployments/{deployment.name}"
         steps.gone[id.lower()] = Existing(deployment.name, "deployment", id)
@@ -85,16 +109,27 @@ def unwatch(arm: "Arm", id: str, steps: Steps) -> None:
 
     Azure may give its settings to the next resource of its name.
     """
-    kinds = (
-        ("diagnostic setting", diagnostic_settings, SETTINGS_API),
-        ("metric alert", metric_alerts, ALERTS_API),
-    )
+    _delete_found(arm, id, steps, WATCHING)
+
+
+def end_companions(arm: "Arm", site: Site, steps: Steps) -> None:
+    """Delete what endpoints left in the group that are gone already, such as one that expired."""
+    titles = {SCALING.lower(): COMPANIONS[0], WORKFLOWS.lower(): COMPANIONS[1]}
+    titles["microsoft.insights/metricalerts"] = WATCHING[1]
+    for item in tagged(arm, site):
+        if kind := titles.get(item["type"].lower()):
+            title, _, api = kind
+            one = Existing(item["name"], title, item["id"])
+            steps.take(one, partial(arm.delete, item["id"], api), is_guess=True)
+
+
+def _delete_found(arm: "Arm", id: str, steps: Steps, kinds: Sequence[Kind]) -> None:
     for title, find, api in kinds:
         try:
             found = find(arm, id)
         except CloudError as error:
             # Who may not even read them has made none. What costs goes in any case.
-            if error.status != 403:
+            if not is_out_of_sight(error):
                 steps.refused[f"{id}/{title}".lower()] = f"{title} of {id}: {error}"
             continue
         for one in found:

@@ -19,7 +19,7 @@ from infra.standing.listing import LOGS, adopted_ids, foreign, own_ids, own_work
 from infra.standing.workloads import API as ML_API
 from infra.standing.workloads import Workloads, in_workspace
 from infra.teardown import purge
-from infra.teardown.ending import end, unwatch
+from infra.teardown.ending import end, end_companions, unwatch
 from infra.teardown.receipt import Held, Receipt
 from infra.teardown.steps import Steps
 
@@ -104,6 +104,7 @@ class _Teardown:
     def run(self, found: Standing) -> Receipt:
         """Do the steps in order."""
         if end(self.arm, found.workloads, self.steps):
+            end_companions(self.arm, self.site, self.steps)
             is_opened = self._open_group(found)
             self._delete_workspaces(found)
             self._delete_logs(found)

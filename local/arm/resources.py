@@ -8,6 +8,7 @@ from functools import partial
 
 from local.arm.accounts import ACCOUNT
 from local.arm.ai_projects import AI_TYPES
+from local.arm.autoscale import AUTOSCALE
 from local.arm.checks import (
     check_at_rest,
     check_body,
@@ -26,6 +27,7 @@ from local.arm.networks import OUTBOUND_RULE
 from local.arm.polling import REMOVALS, advance, begin, begin_removal, is_deleting, remove
 from local.arm.types import PLAIN_TYPES, ResourceType
 from local.arm.vaults import VAULT
+from local.arm.workflows import WORKFLOW
 from local.arm.workspaces import ML_TYPES
 from local.operations import Answer, Call, Refusal, operation
 from local.state import Document
@@ -39,6 +41,8 @@ TYPES: tuple[ResourceType, ...] = (
     *ML_TYPES,
     CONNECTION,
     *MONITOR_TYPES,
+    AUTOSCALE,
+    WORKFLOW,
     OUTBOUND_RULE,
 )
 READ_ONLY = ("id", "name", "type", "systemData", "etag", "identity.principalId")
@@ -52,6 +56,7 @@ STATELESS = (
     CONNECTION.type,
     "Microsoft.Insights/actionGroups",
     "Microsoft.Insights/metricAlerts",
+    AUTOSCALE.type,
 )
 """Types that show no provisioningState."""
 

@@ -1,13 +1,11 @@
 """Managed online deployments: checked and stored here, run by `local/runner/deployments.py`."""
 
 import json
-import re
 from typing import Any
 
-from local import cores, quota
 from local.arm.polling import REMOVALS, advance, begin_removal
+from local.ml.deployment_checks import check, check_quota
 from local.ml.endpoints import read_endpoint
-from local.ml.locations import find_asset, locate
 from local.ml.operations import accepted
 from local.ml.workspace import (
     PATH,
@@ -22,23 +20,23 @@ from local.ml.workspace import (
 )
 from local.operations import Answer, Call, Refusal, operation
 from local.runner import deployments as runner
-from local.runner.durations import seconds
 from local.state import Document
 from local.world import World
 
 KIND = f"{TYPE}/onlineEndpoints/deployments"
 ROW = f"{PATH}/onlineEndpoints/{{endpoint}}/deployments"
-NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9-]{1,30}[a-zA-Z0-9]")
-OUT_OF_QUOTA = "https://aka.ms/oe-tsg#error-outofquota"
-REQUEST_SECONDS = 180
+UNTOUCHED = ("provisioningState", "error", "scaleSettings", "description")
+"""Properties that no process sees: a PUT that changes these alone restarts nothing."""
 
 
 @operation(
     "PUT",
     f"{ROW}/{{deployment}}",
     action=f"{KIND}/write",
-    note="one process, whatever the instance count; the old one serves until the new one is ready;"
-    " VM size and quota are checked",
+    note="a process per instance, each watched; a change of the instance count alone keeps those"
+    " that run, after any other the old ones serve until all new ones are ready; VM size and quota"
+    " are checked; custom containers are refused, MLflow models without code run under a program"
+    " of ours in an environment from their own list",
 )
 def put_deployment(call: Call) -> Answer:
     """Make a deployment, or replace it."""
@@ -47,15 +45,39 @@ def put_deployment(call: Call) -> Answer:
     check_stays(endpoint)
     before = call.world.state.get(call.path)
     check_stays(before or {})
-    if before and before["properties"]["provisioningState"] in ("Creating", "Updating"):
-        raise Refusal(409, "Conflict", "The deployment is being changed: wait until it is done.")
+    _check_rests(before)
     document = _document(call, owner, before)
-    _check(call, owner, document)
-    with call.world.processes.clusters.unchanged():
-        _check_quota(call, owner, document, before)
-        is_new = call.world.state.put(call.path, KIND, document)
-    runner.begin(call.world, call.path, endpoint["id"])
+    check(call, owner, document)
+    is_new = _store(call, owner, document, before)
+    _bring(call, document, before)
     return accepted(call, document, status=201 if is_new else 200, target=call.path)
+
+
+@operation(
+    "PATCH",
+    f"{ROW}/{{deployment}}",
+    action=f"{KIND}/write",
+    note="instance count and tags, which is all that it may change; nothing is restarted",
+)
+def patch_deployment(call: Call) -> Answer:
+    """Change a deployment's instance count or tags."""
+    owner, before = workspace(call), call.world.state.get(call.path)
+    if before is None:
+        raise not_found(call.path)
+    check_stays(before)
+    _check_rests(before)
+    document = json.loads(json.dumps(before))
+    document["tags"] = {**document["tags"], **(call.body.get("tags") or {})}
+    capacity = (call.body.get("sku") or {}).get("capacity")
+    document["sku"]["capacity"] = int(document["sku"]["capacity"] if capacity is None else capacity)
+    document["systemData"] = system_data(call, before)
+    if document["sku"] != before["sku"]:
+        document["properties"]["provisioningState"] = "Updating"
+        check(call, owner, document)
+    _store(call, owner, document, before)
+    if document["sku"] != before["sku"]:
+        _bring(call, document, before)
+    return accepted(call, document, status=202, target=call.path)
 
 
 @operation("GET", f"{ROW}/{{deployment}}", action=f"{KIND}/read", note="as stored")
@@ -79,7 +101,7 @@ def list_deployments(call: Call) -> dict[str, Any]:
     "DELETE",
     f"{ROW}/{{deployment}}",
     action=f"{KIND}/delete",
-    note="refused while it gets traffic; its process is ended and waited for; then a poll",
+    note="refused while it gets traffic; its processes are ended and waited for; then a poll",
 )
 def delete_deployment(call: Call) -> Answer:
     """Delete a deployment."""
@@ -100,7 +122,8 @@ def delete_deployment(call: Call) -> Answer:
     "POST",
     f"{ROW}/{{deployment}}/getLogs",
     action=f"{KIND}/getLogs/action",
-    note="InferenceServer: the process's own output; StorageInitializer: build and model",
+    note="InferenceServer: the processes' own output, of several instances a part of each;"
+    " StorageInitializer: build and model; kept when the deployment fails",
 )
 def get_logs(call: Call) -> dict[str, str]:
     """Give the end of a container's log."""
@@ -118,6 +141,35 @@ def _end_process(world: World, deployment: Document, final: bool) -> None:
 REMOVALS[KIND.lower()] = _end_process
 
 
+def _check_rests(before: Document | None) -> None:
+    if before and before["properties"]["provisioningState"] in ("Creating", "Updating"):
+        raise Refusal(409, "Conflict", "The deployment is being changed: wait until it is done.")
+
+
+def _store(call: Call, owner: Document, document: Document, before: Document | None) -> bool:
+    """Store a deployment if the quota has room for it; True where it is new."""
+    with call.world.processes.clusters.unchanged():
+        check_quota(call, owner, document, before)
+        return call.world.state.put(call.path, KIND, document)
+
+
+def _bring(call: Call, document: Document, before: Document | None) -> None:
+    """Have the processes that are asked for, and keep those that run where they are the same."""
+    if not (_is_kept(before, document) and runner.scale(call.world, call.path)):
+        runner.begin(call.world, call.path, call.path.rpartition("/deployments/")[0])
+
+
+def _is_kept(before: Document | None, after: Document) -> bool:
+    """Say whether the processes that run are those that are asked for, but for their number."""
+    if before is None or before["properties"]["provisioningState"] != "Succeeded":
+        return False
+    return _seen(before) == _seen(after)
+
+
+def _seen(document: Document) -> dict[str, Any]:
+    return {k: v for k, v in document["properties"].items() if k not in UNTOUCHED}
+
+
 def _document(call: Call, owner: Document, before: Document | None) -> Document:
     sent = dict(call.body.get("properties") or {})
     sku = call.body.get("sku") or {}
@@ -128,7 +180,7 @@ def _document(call: Call, owner: Document, before: Document | None) -> Document:
         "location": region(owner),
         "kind": "Managed",
         "tags": call.body.get("tags") or {},
-        "sku": {"name": "Default", "capacity": int(sku.get("capacity") or 1), "tier": "Standard"},
+        "sku": {"name": "Default", "capacity": _capacity(sku), "tier": "Standard"},
         "systemData": system_data(call, before),
         "properties": {
             "endpointComputeType": "Managed",
@@ -151,84 +203,6 @@ def _document(call: Call, owner: Document, before: Document | None) -> Document:
     }
 
 
-def _check(call: Call, owner: Document, document: Document) -> None:
-    """Refuse what could not be deployed, all findings at once."""
-    name, properties = document["name"], document["properties"]
-    findings = _asset_findings(call, owner, properties)
-    if not NAME.fullmatch(name):
-        findings.append(f"The name {name!r} is not legal: 3 to 32 letters, digits and hyphens.")
-    if properties["endpointComputeType"] != "Managed":
-        findings.append(f"Deployments on {properties['endpointComputeType']} are not played.")
-    if cores.deployment_size(document) not in quota.offered(call.world.state, region(owner)):
-        asked = properties.get("instanceType")
-        findings.append(f"The instance type {asked!r} is not supported in {region(owner)}.")
-    timeout = seconds(properties["requestSettings"]["requestTimeout"])
-    if not 0 < timeout <= REQUEST_SECONDS:
-        findings.append(f"requestTimeout is {timeout:g} s; at most {REQUEST_SECONDS} s is allowed.")
-    if findings:
-        raise bad_request("The deployment cannot be made: " + " ".join(findings))
-
-
-def _check_quota(call: Call, owner: Document, asked: Document, before: Document | None) -> None:
-    """Refuse what the quota has no room for."""
-    size = cores.deployment_size(asked)
-    if size is None:
-        return
-    counted = cores.instances_counted(size, cores.instances_of(asked))
-    is_same = before is not None and cores.deployment_size(before) == size
-    freed = cores.instances_counted(size, cores.instances_of(before)) if before and is_same else 0
-    if counted <= freed:
-        return
-    short = cores.shortage(
-        call.world.state,
-        call.world.processes.clusters,
-        region(owner),
-        size,
-        counted,
-        given_back=freed,
-    )
-    if short is not None:
-        raise _out_of_quota(call, size.name, short)
-
-
-def _out_of_quota(call: Call, size: str, short: cores.Shortage) -> Refusal:
-    """Make Azure's answer: words and shape as in MicrosoftLearning/mslearn-azure-ml#30."""
-    text = (
-        f"Not enough quota available for {size} in SubscriptionId"
-        f" {call.parameters['subscription']}. Current usage/limit: {short.used}/{short.limit}."
-        f" Additional needed: {short.needed} Please see troubleshooting guide, available here:"
-        f" {OUT_OF_QUOTA}"
-    )
-    inner = {
-        "errors": {"VmSize": [text]},
-        "type": "https://tools.ietf.org/html/rfc7231#section-6.5.1",
-        "title": "One or more validation errors occurred.",
-        "status": 400,
-    }
-    refusal = Refusal(400, "BadRequest", "The request is invalid.")
-    message = f"InferencingClient HttpRequest error, error detail: {json.dumps(inner)}"
-    refusal.details = ({"code": "InferencingClientCreateDeploymentFailed", "message": message},)
-    return refusal
-
-
-def _asset_findings(call: Call, owner: Document, properties: dict[str, Any]) -> list[str]:
-    state, findings = call.world.state, []
-    environment = str(properties.get("environmentId") or "")
-    if find_asset(state, owner["id"], "environments", environment) is None:
-        findings.append(f"The environment {environment!r} was not found.")
-    model = properties.get("model")
-    if model and find_asset(state, owner["id"], "models", str(model)) is None:
-        findings.append(f"The model {model!r} was not found.")
-    return [*findings, *_code_findings(call, owner, properties.get("codeConfiguration") or {})]
-
-
-def _code_findings(call: Call, owner: Document, code: dict[str, Any]) -> list[str]:
-    if not (code.get("codeId") and code.get("scoringScript")):
-        return ["Deployments without code and scoring script are not played."]
-    version = find_asset(call.world.state, owner["id"], "codes", str(code["codeId"]))
-    if version is None:
-        return [f"The code {code['codeId']!r} was not found."]
-    place = locate(call.world.state, owner["id"], version["properties"]["codeUri"])
-    if not (place.folder(call.world) / str(code["scoringScript"])).is_file():
-        return [f"The code holds no scoring script {code['scoringScript']!r}."]
-    return []
+def _capacity(sku: dict[str, Any]) -> int:
+    asked = sku.get("capacity")
+    return 1 if asked is None else int(asked)

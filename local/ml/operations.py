@@ -70,7 +70,8 @@ def operation_result(call: Call) -> Answer:
     """Give what an operation led to."""
     target = _target(call)
     if _progress(target)[0] == "InProgress":
-        return Answer(None, 202, {"Location": f"https://{ARM}{call.path}", **SOON})
+        again = f"https://{ARM}{call.path}?api-version={call.query['api-version']}"
+        return Answer(None, 202, {"Location": again, **SOON})
     return Answer(target, 200) if target else Answer(None, 204)
 
 

@@ -2,7 +2,9 @@
 
 Answers follow Microsoft's table for managed online endpoints: a container that answers anything
 but 2xx becomes 424 with its status in `ms-azureml-model-error-statuscode` and its body kept
-(the body is our reading: the table does not say). Answers are not streamed.
+(the body is our reading: the table does not say). Who may not score is told 403, as ARM does, where
+Microsoft's table has 401 for both. Mirrored traffic and the limits of an endpoint's connections,
+requests per second and bandwidth are not played.
 """
 
 import contextlib
@@ -14,23 +16,18 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import anyio
-import httpx
 
 from local import access
 from local.ml.endpoints import KIND, token_is_current
+from local.ml.relay import not_ready, relay
 from local.operations import SCORING, Call, Refusal, operation
 from local.runner import deployments as runner
-from local.runner.durations import seconds
 from local.state import Document, State
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
 SCORE = f"{KIND}/score/action"
-OWN_HEADERS = frozenset(
-    ("authorization", "host", "connection", "content-length", "transfer-encoding", "keep-alive",
-     "proxy-authorization", "te", "trailer", "upgrade", "azureml-model-deployment")
-)  # fmt: skip
 _in_flight: Counter[str] = Counter()
 _counting = threading.Lock()
 
@@ -41,14 +38,18 @@ _counting = threading.Lock()
     host=SCORING,
     anonymous=True,
     raw=True,
-    note="keys and tokens checked; weights, header, timeout; 401 404 408 424 429 502 503",
+    note="keys and tokens checked; any path; weights, header, timeout; the instance with the fewest"
+    " requests, another one where it refuses the connection; answers without a length are passed on"
+    " as they come; 401 403 404 408 424 429 502 503",
 )
 async def score(call: Call) -> "Response":
     """Answer a request by the deployment that it is for."""
     return await _route(call)
 
 
-@operation("GET", "/{rest:path}", host=SCORING, anonymous=True, raw=True, note="swagger.json")
+@operation(
+    "GET", "/{rest:path}", host=SCORING, anonymous=True, raw=True, note="as POST; swagger.json"
+)
 async def read(call: Call) -> "Response":
     """Answer a GET by the deployment that it is for."""
     return await _route(call)
@@ -56,13 +57,13 @@ async def read(call: Call) -> "Response":
 
 async def _route(call: Call) -> "Response":
     deployment = await anyio.to_thread.run_sync(_choose, call)
-    port = runner.port_of(call.world, deployment["id"])
-    if not port:
-        raise Refusal(
-            503, "ServiceUnavailable", f"The deployment {deployment['name']} is not ready."
-        )
+    serving = runner.serving_of(call.world, deployment["id"])
+    if serving is None or not any(one.port for one in serving.instances):
+        raise not_ready(deployment)
     content = await call.request.body()
-    return await _forward(call, deployment, port, content)
+    async with contextlib.AsyncExitStack() as held:
+        held.enter_context(_place(deployment))
+        return await relay(call, deployment, serving, content, held)
 
 
 def _choose(call: Call) -> Document:
@@ -111,29 +112,10 @@ def _by_weight(endpoint: Document) -> str:
     return random.choices(list(shares), list(shares.values()))[0] if shares else ""
 
 
-async def _forward(call: Call, deployment: Document, port: int, content: bytes) -> "Response":
-    settings = deployment["properties"]["requestSettings"]
-    most = 2 * int(settings["maxConcurrentRequestsPerInstance"]) * deployment["sku"]["capacity"]
-    url = f"http://127.0.0.1:{port}{call.path}"
-    try:
-        with _place(deployment, most), anyio.fail_after(seconds(settings["requestTimeout"])):
-            async with httpx.AsyncClient(trust_env=False, timeout=None) as client:
-                answer = await client.request(
-                    call.request.method, url, content=content, headers=_passed_on(call)
-                )
-    except TimeoutError:
-        raise Refusal(
-            408, "RequestTimeout", f"No answer within {settings['requestTimeout']}."
-        ) from None
-    except httpx.TransportError as error:
-        raise Refusal(
-            502, "BadGateway", f"The deployment's process broke the connection: {error}"
-        ) from error
-    return _answer(deployment, answer)
-
-
 @contextlib.contextmanager
-def _place(deployment: Document, most: int) -> Iterator[None]:
+def _place(deployment: Document) -> Iterator[None]:
+    each = int(deployment["properties"]["requestSettings"]["maxConcurrentRequestsPerInstance"])
+    most = 2 * each * int(deployment["sku"]["capacity"])
     with _counting:
         if _in_flight[deployment["id"]] >= most:
             raise Refusal(
@@ -148,24 +130,3 @@ def _place(deployment: Document, most: int) -> Iterator[None]:
     finally:
         with _counting:
             _in_flight[deployment["id"]] -= 1
-
-
-def _passed_on(call: Call) -> dict[str, str]:
-    return {name: value for name, value in call.headers.items() if name not in OWN_HEADERS}
-
-
-def _answer(deployment: Document, answer: httpx.Response) -> "Response":
-    from starlette.responses import Response
-
-    headers = {
-        name: value
-        for name, value in answer.headers.items()
-        if name.lower() not in (*OWN_HEADERS, "content-encoding", "server", "date")
-    }
-    headers["azureml-model-deployment"] = deployment["name"]
-    status = answer.status_code
-    if not answer.is_success:
-        headers["ms-azureml-model-error-statuscode"] = str(status)
-        headers["ms-azureml-model-error-reason"] = "model_error"
-        status = 424
-    return Response(answer.content, status, headers)

@@ -29,7 +29,8 @@ from local.runner.durations import seconds
 from local.runner.job_record import Stopped, note, read, set_status
 from local.runner.preempting import Watch
 from local.runner.process_environment import job_environment, rank_environments
-from local.runner.processes import Child, Command, Exit, Task
+from local.runner.processes import Child, Command, Exit
+from local.runner.tasks import Task
 from local.world import World
 
 TAIL_LINES = 20

@@ -19,7 +19,8 @@ from local.runner.allocation import note_nodes, note_shortage
 from local.runner.job_life import Failure, Life, OverTime, judge_exit, time_limit
 from local.runner.job_record import KIND, WAITING, WORKING, Stopped, note, set_status
 from local.runner.preempting import Preempted
-from local.runner.processes import Task, recorded_exit
+from local.runner.processes import recorded_exit
+from local.runner.tasks import Task
 from local.world import World
 
 log = logging.getLogger("local.runner")

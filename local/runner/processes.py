@@ -1,7 +1,7 @@
 """Tasks and the programs that they run: none outlives this process, each can be stopped.
 
 A task is a thread that lives one job's or one deployment's life. It runs programs through
-`node.py`, one at a time. What a task is about is in the state; this module knows none of it.
+`node.py`, one at a time, or has parts that do. What a task is about is in the state.
 """
 
 import hashlib
@@ -14,12 +14,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from local.runner import node
 from local.runner.clusters import Clusters
+from local.runner.tasks import Task
 
 if TYPE_CHECKING:
     from local.world import World
@@ -132,64 +133,6 @@ def recorded_exit(folder: Path) -> Exit | None:
     return Exit(int(record["code"]), str(record["reason"]))
 
 
-@dataclass
-class Task:
-    """A thread and the child that it runs at the moment."""
-
-    name: str
-    stopping: threading.Event = field(default_factory=threading.Event)
-    thread: threading.Thread | None = None
-    port: int = 0
-    """Where a deployment's ready process listens; 0: none is ready."""
-    seen: threading.Event = field(default_factory=threading.Event)
-    """Set when somebody has been told that a job is finalizing."""
-    before: "Task | None" = None
-    """What this one replaces as soon as it is ready, and which serves until then."""
-    _child: Child | None = None
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def start(self, make: Callable[[], Child]) -> Child:
-        """Start a child that `stop` ends; already stopped tasks start and end it at once."""
-        with self._lock:
-            self._child = make()
-            if self.stopping.is_set():
-                self._child.stop()
-            return self._child
-
-    @property
-    def serving_port(self) -> int:
-        """The port of this task, or of the one that still serves in its place."""
-        return self.port or (self.before.serving_port if self.before else 0)
-
-    def replace(self) -> None:
-        """End what this task replaces; returns at once."""
-        if self.before is not None:
-            self.before.stop()
-            self.before = None
-
-    def stop(self) -> None:
-        """Ask the task to end; returns at once."""
-        if self.before is not None:
-            self.before.stop()
-        self._stop_own()
-
-    def finish(self) -> None:
-        """End what this task itself still runs, and wait until it is gone."""
-        self._stop_own()
-        if self._child is not None:
-            self._child.wait()
-
-    def _stop_own(self) -> None:
-        with self._lock:
-            self.stopping.set()
-            if self._child is not None:
-                self._child.stop()
-
-    def sleep(self, seconds: float) -> bool:
-        """Wait, but not longer than until `stop`; True where the task shall end."""
-        return self.stopping.wait(seconds)
-
-
 class Processes:
     """All tasks of one local Azure."""
 
@@ -223,16 +166,18 @@ class Processes:
         (folder / "owner").write_text(id)
         return folder
 
-    def begin(self, name: str, target: Callable[[Task], None], *, replaces: bool = False) -> Task:
-        """Start a task in a thread of its own; one that `replaces` leaves the other running."""
-        task = Task(name, before=self.task(name) if replaces else None)
-        thread = threading.Thread(
-            target=self._run, args=(task, target), name=name.rpartition("/")[2], daemon=True
-        )
-        task.thread = thread
+    def begin(self, name: str, target: Callable[[Task], None]) -> Task:
+        """Start a task in a thread of its own."""
+        return self.run(Task(name), target)
+
+    def run(self, task: Task, target: Callable[[Task], None], *, replaces: bool = False) -> Task:
+        """Start a task that is made already; one that `replaces` leaves the other running."""
+        task.before = self.task(task.name) if replaces else None
+        task.thread = threading.Thread(target=self._run, args=(task, target), daemon=True)
+        task.thread.name = task.name.rpartition("/")[2]
         with self._lock:
-            self._tasks[name.lower()] = task
-        thread.start()
+            self._tasks[task.name.lower()] = task
+        task.thread.start()
         return task
 
     def task(self, name: str) -> Task | None:
@@ -274,7 +219,6 @@ class Processes:
         except Exception:
             log.exception("task %s failed", task.name)
         finally:
-            task.port = 0
             task.finish()
             with self._lock:
                 self._forget(task)
@@ -283,14 +227,14 @@ class Processes:
         """Take an ended task out; what it was to replace comes back in its place."""
         if self._tasks.get(task.name.lower()) is not task:
             return
-        if task.before is not None and task.before.thread and task.before.thread.is_alive():
-            self._tasks[task.name.lower()] = task.before
+        if task.survivor is not None:
+            self._tasks[task.name.lower()] = task.survivor
         else:
             del self._tasks[task.name.lower()]
 
 
 def _family(task: Task) -> list[Task]:
-    return [task, *(_family(task.before) if task.before else [])]
+    return [task, *task.parts, *(_family(task.before) if task.before else [])]
 
 
 def _join(tasks: Sequence[Task], timeout: float) -> None:

@@ -16,7 +16,8 @@ import httpx
 
 from local.operations import Refusal
 from local.runner import mlflow_server
-from local.runner.processes import Child, Command, Task
+from local.runner.processes import Child, Command
+from local.runner.tasks import Task
 
 if TYPE_CHECKING:
     from local.world import World

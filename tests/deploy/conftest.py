@@ -40,6 +40,14 @@ def chat_model(model_folder: Path, serving: Path) -> Any:
     return ChatModel.load(model_folder)
 
 
+@pytest.fixture(scope="session")
+def tokenizer(model_folder: Path) -> Any:
+    """The tiny model's tokenizer, of whole bytes."""
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(model_folder)
+
+
 @pytest.fixture
 def model_copy(model_folder: Path, tmp_path: Path) -> Path:
     """The model's folder, to be spoilt."""
@@ -109,3 +117,23 @@ def write_manifest(folder: Path, **changes: Any) -> None:
         **changes,
     }
     (folder / "tunestack.json").write_text(json.dumps(manifest))
+
+
+@pytest.fixture(scope="session")
+def timed_stack(
+    local_azure: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Any, Any]]:
+    """The cloud and the outputs of a stack whose endpoints are scaled and expire."""
+    import os
+
+    from core.cloud import Cloud
+    from core.settings import Settings
+    from infra.in_process.engine import InProcess
+
+    cloud = Cloud.sign_in(os.environ["AZURE_SUBSCRIPTION_ID"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TUNESTACK_HOME", str(tmp_path_factory.mktemp("home")))
+        settings = Settings(compute="cpu", person_type="ServicePrincipal", tags={"team": "nlp"})
+        engine = InProcess("timed", settings, cloud)
+        yield cloud, engine.up(lambda event: None)
+        engine.destroy(lambda event: None)

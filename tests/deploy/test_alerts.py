@@ -11,9 +11,11 @@ from core.errors import CloudError
 from core.refs import ModelRef, StackOutputs
 from core.settings import Settings
 from core.watching import diagnostic_settings, metric_alerts
-from deploy.alerts import LATENCY_MS, endpoint_id, requests, unwatch, watch
-from deploy.deployment import REQUEST_SECONDS
-from deploy.endpoint import deploy, endpoint_name, ensure_endpoint, undeploy
+from deploy.endpoint import endpoint_name, ensure_endpoint, undeploy
+from deploy.releasing.deployment import REQUEST_SECONDS
+from deploy.releasing.order import DeployOrder
+from deploy.releasing.rollout import deploy
+from deploy.upkeep.alerts import LATENCY_MS, endpoint_id, requests, unwatch, watch
 from local.process import LocalAzure
 
 SETTINGS_API = "2021-05-01-preview"
@@ -127,7 +129,7 @@ def test_an_endpoint_is_watched_before_anything_is_deployed_on_it(
     cloud: Cloud, outputs: StackOutputs, endpoint: str, model: ModelRef
 ) -> None:
     with pytest.raises(CloudError, match="Standard_none"):
-        deploy(cloud, outputs, model, vm_size="Standard_none")
+        deploy(cloud, outputs, DeployOrder(model, "Standard_none"))
     assert len(watching(cloud, outputs)) == 3
 
 

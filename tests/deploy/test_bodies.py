@@ -73,6 +73,23 @@ def test_a_chat_completions_body_as_the_openai_client_sends_it() -> None:
     assert request.sampling.seed == 3
 
 
+@pytest.mark.parametrize(
+    ("fields", "streamed", "usage"),
+    [
+        ({}, False, False),
+        ({"stream": None, "stream_options": None}, False, False),
+        ({"stream": True}, True, False),
+        ({"stream": True, "stream_options": {"include_usage": None}}, True, False),
+        ({"stream": True, "stream_options": {"include_usage": True}}, True, True),
+    ],
+)
+def test_a_stream_is_asked_for_as_openai_does(
+    fields: dict[str, Any], streamed: bool, usage: bool
+) -> None:
+    request = parse(chat(**fields))
+    assert (request.is_streamed, request.with_usage) == (streamed, usage)
+
+
 def test_text_parts_become_one_text() -> None:
     parts = [{"type": "text", "text": "Where "}, {"type": "text", "text": "to?"}]
     request = parse({"messages": [{"role": "user", "content": parts}]})
@@ -148,7 +165,15 @@ def test_greedy_unless_sampling_is_asked_for(params: dict[str, Any], temperature
         ({"messages": [USER, {"role": "assistant", "content": "a"}]}, "invalid_messages", "end"),
         ({"messages": [USER, {"role": "system", "content": "a"}]}, "invalid_messages", "first"),
         (chat(max_tokens="7"), "invalid_parameter", "max_tokens"),
-        (chat(stream=True), "not_supported", "stream"),
+        (chat(stream="yes"), "invalid_parameter", "stream"),
+        (chat(stream_options={"include_usage": True}), "invalid_parameter", "stream_options"),
+        (chat(stream=True, stream_options=[]), "invalid_parameter", "stream_options"),
+        (chat(stream=True, stream_options={"usage": True}), "unknown_field", "include_usage"),
+        (
+            chat(stream=True, stream_options={"include_usage": 1}),
+            "invalid_parameter",
+            "stream_options.include_usage",
+        ),
         (chat(n=2), "not_supported", "`n`"),
         (chat(n=True), "not_supported", "`n`"),
         (chat(tools=[]), "unknown_field", "tools"),
@@ -166,7 +191,7 @@ def test_a_body_too_large_is_413() -> None:
 
 
 def test_answers_have_the_shape_of_the_request() -> None:
-    from bodies import Reply, answer
+    from answers import Reply, answer
 
     reply = Reply("Sintra.", "<p>", "stop", 5, 2)
     assert answer(parse(texts()), [reply], "m") == ["Sintra."]
@@ -179,7 +204,7 @@ def test_answers_have_the_shape_of_the_request() -> None:
 
 
 def test_the_prompt_is_echoed_only_on_request() -> None:
-    from bodies import Reply, answer
+    from answers import Reply, answer
 
     reply = Reply("Sintra.", "<p>", "stop", 5, 2)
     echoed = answer(parse(texts(return_full_text=True)), [reply], "m")
@@ -196,8 +221,9 @@ JSON = st.recursive(
     max_leaves=8,
 )
 NESTED = ["messages", "input_data", "params", "input_string", "parameters", "role", "content"]
-PLAIN = ["stop", "temperature", "top_p", "max_new_tokens", "max_tokens", "seed", "n", "stream"]
-FIELDS = st.sampled_from([*NESTED, *PLAIN, "do_sample"])
+PLAIN = ["stop", "temperature", "top_p", "max_new_tokens", "max_tokens", "seed", "n"]
+STREAM = ["stream", "stream_options", "include_usage"]
+FIELDS = st.sampled_from([*NESTED, *PLAIN, *STREAM, "do_sample"])
 ALMOST = st.recursive(
     JSON | st.sampled_from(["user", "system", "assistant", "text", 1, 0.5, True]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(FIELDS, inner, max_size=4),

@@ -11,7 +11,8 @@ from pydantic import SecretStr
 from core.errors import CloudError, PrerequisiteError, UserError
 from core.refs import EndpointRef
 from deploy.access import Access
-from deploy.chat import Conversation, Options, open_conversation
+from deploy.talking.asking import Line
+from deploy.talking.chat import Conversation, Options, open_conversation
 
 ENDPOINT = EndpointRef(name="ep", scoring_url="https://ep.test/score", deployment="v1-0")
 KEY = "a-secret-key"
@@ -51,7 +52,7 @@ def talk() -> Callable[..., Conversation]:
     def open_on(wire: Wire, **fields: Any) -> Conversation:
         client = httpx.Client(transport=httpx.MockTransport(wire))
         access = Access(ENDPOINT, lambda: SecretStr(KEY))
-        return Conversation(access, _client=client, **fields)
+        return Conversation(Line(access, client=client), **fields)
 
     return open_on
 
@@ -59,7 +60,7 @@ def talk() -> Callable[..., Conversation]:
 @pytest.fixture
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     seconds: list[float] = []
-    monkeypatch.setattr("deploy.chat.time.sleep", seconds.append)
+    monkeypatch.setattr("deploy.talking.asking.time.sleep", seconds.append)
     return seconds
 
 

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from core.facts import Facts
+from core.facts import Facts, Serving
 from core.rules import Status
 from deploy.endpoint import endpoint_name_in
+from deploy.memory import need
 from deploy.rules import RULES
 from deploy.sizing import quota_instances
 from tests.doctor_facts import (
@@ -140,3 +141,77 @@ def test_the_containers_own_image_and_packages_are_not_at_their_end(compute: str
     assert image.status is Status.OK
     assert ("cuda" in image.told) is (compute == "gpu")
     assert one(RULES, "lifecycle.serving-packages", about).status is Status.OK
+
+
+PHI = 3_821_079_552
+E4S = "Standard_E4s_v3"
+
+
+def asked(
+    size: str, parameters: int | None = PHI, runtime: str = "transformers", **more: Any
+) -> Facts:
+    about = facts()
+    about.endpoint_vm_size = size
+    about.serving = Serving("phi:1", parameters, runtime, 64, **more)
+    return about
+
+
+def test_a_model_that_does_not_fit_is_refused_with_the_numbers() -> None:
+    finding = one(RULES, "memory.endpoint", asked("Standard_NC4as_T4_v3", 7_000_000_000))
+    assert finding.status is Status.FAILED
+    assert "14.0 GB of weights (7.0 billion parameters in bfloat16)" in finding.told
+    assert "15.5 GB of the 16 GiB of its T4 can be used" in finding.told
+    assert "models export phi:1 --to int4" in finding.fix
+
+
+def test_numbers_of_four_bytes_count_where_processors_are_slow_in_shorter_ones() -> None:
+    told = one(RULES, "memory.endpoint", asked("Standard_DS3_v2"))
+    assert told.status is Status.FAILED and "15.3 GB of weights" in told.told
+    four = one(RULES, "memory.endpoint", asked("Standard_DS3_v2", runtime="openvino"))
+    assert four.status is not Status.FAILED and "2.3 GB of weights" in four.told
+
+
+def test_room_for_few_conversations_at_once_is_a_warning_with_their_number() -> None:
+    finding = one(RULES, "memory.endpoint", asked("Standard_NC4as_T4_v3"))
+    assert finding.status is Status.WARNING
+    assert "for 15 conversations of 1,024 tokens at once; 64," in finding.told
+    large = one(RULES, "memory.endpoint", asked("Standard_NC24ads_A100_v4"))
+    assert large.status is Status.OK
+
+
+def test_the_cache_of_a_token_is_near_what_phi_3_5_mini_really_keeps() -> None:
+    # 32 layers, 32 heads of 96 numbers, keys and values, two bytes each: 393,216.
+    token = need(PHI, "transformers", "Standard_NC24ads_A100_v4").token
+    assert 393_216 <= token * 1e9 <= 1.1 * 393_216
+
+
+def test_the_tutorials_size_is_warned_of_with_seconds_and_the_way_out() -> None:
+    finding = one(RULES, "speed.endpoint", asked(E4S))
+    assert finding.status is Status.WARNING
+    assert "1.9 tokens a second of 3.8 billion parameters in float32" in finding.told
+    assert "4 virtual cores): 256 tokens take 135 s of the 180 s" in finding.told
+    assert "10 a second, 26 s, and 2.3 GB" in finding.fix
+    assert "tunestack models export phi:1 --to int4" in finding.fix
+
+
+def test_a_small_model_or_four_bits_or_a_gpu_is_fast_enough() -> None:
+    for about in (asked(E4S, 134_515_008), asked(E4S, runtime="openvino")):
+        assert one(RULES, "speed.endpoint", about).status is Status.OK
+    assert found(RULES, "speed.endpoint", asked("Standard_NC24ads_A100_v4")) == []
+
+
+def test_what_is_not_known_is_said_and_refuses_nothing() -> None:
+    odd = one(RULES, "memory.endpoint", asked("Standard_E4s_v9"))
+    assert odd.status is Status.WARNING and "not in this program's catalog" in odd.told
+    untold = one(RULES, "memory.endpoint", asked("Standard_DS3_v2", None))
+    assert untold.status is Status.WARNING and "assumed as its tags do not tell" in untold.told
+    assert found(RULES, "memory.endpoint", facts()) == []
+
+
+def test_every_instance_and_the_base_model_beside_it_need_quota() -> None:
+    about = asked("Standard_NC24ads_A100_v4", instances=(2, 1))
+    say_usages(about, (A100, 0, 72), PLENTY)
+    assert one(RULES, "quota.endpoint", about).told == f"{A100}: 72 needed, 72 free of 72"
+    about = asked(E4S, instances=(3, 1))
+    say_usages(about, (E, 0, 6), PLENTY)
+    assert f"{E}: 24 needed, 6 free of 6 (4 instances" in one(RULES, "quota.endpoint", about).told

@@ -14,8 +14,10 @@ from core.cloud import Cloud
 from core.errors import CloudError, DeploymentFailed, PrerequisiteError, UserError
 from core.refs import EndpointRef, ModelRef, StackOutputs
 from core.settings import Settings
-from deploy.chat import open_conversation
-from deploy.endpoint import deploy, endpoint_name, ensure_endpoint, find, undeploy
+from deploy.endpoint import endpoint_name, ensure_endpoint, find, undeploy
+from deploy.releasing.order import DeployOrder
+from deploy.releasing.rollout import deploy
+from deploy.talking.chat import open_conversation
 from local.process import LocalAzure
 
 PROGRAM = Path(__file__).parent / "quick_serving"
@@ -61,9 +63,10 @@ def model(
 def serve(cloud: Cloud, outputs: StackOutputs) -> Iterator[Callable[..., EndpointRef]]:
     said: list[str] = []
 
-    def run(model: ModelRef, vm_size: str = SIZE) -> EndpointRef:
+    def run(model: ModelRef, vm_size: str = SIZE, **chosen: Any) -> EndpointRef:
         said.clear()
-        return deploy(cloud, outputs, model, vm_size=vm_size, progress=said.append, program=PROGRAM)
+        order = DeployOrder(model, vm_size, **chosen)
+        return deploy(cloud, outputs, order, progress=said.append, program=PROGRAM)
 
     run.said = said  # type: ignore[attr-defined]
     yield run
@@ -129,9 +132,9 @@ def test_what_an_interrupted_deploy_left_is_taken_up(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from deploy.deployment import managed_deployment
+    from deploy.releasing.deployment import managed_deployment
 
-    monkeypatch.setattr("deploy.deployment.POLL_SECONDS", 0.2)
+    monkeypatch.setattr("deploy.releasing.deployment.POLL_SECONDS", 0.2)
     wanted = model("late")
     plan = planned(cloud, outputs, wanted, tmp_path)
     ensure_endpoint(cloud, outputs, lambda text: None)
@@ -200,8 +203,8 @@ def deployment(cloud: Cloud, outputs: StackOutputs, endpoint: EndpointRef) -> An
 
 def planned(cloud: Cloud, outputs: StackOutputs, wanted: ModelRef, work: Path) -> Any:
     from core.environments import ensure_environment
-    from deploy.deployment import Plan
     from deploy.environment import code_digest, stage_code
+    from deploy.releasing.deployment import Plan
     from deploy.runtimes import RUNTIMES, build_environment
 
     code = stage_code(work, PROGRAM)

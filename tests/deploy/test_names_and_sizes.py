@@ -11,11 +11,12 @@ from core.errors import SettingsError
 from core.price_list import shipped
 from core.refs import ModelRef, StackOutputs
 from deploy import sizing
-from deploy.deployment import Plan
 from deploy.endpoint import endpoint_name
 from deploy.environment import SERVING, code_digest, stage_code
+from deploy.releasing.deployment import Plan, managed_deployment
 from deploy.runtimes import RUNTIMES, build_environment
 
+SMALL = "Standard_E4s_v3"
 LEGAL = re.compile(r"[a-zA-Z][a-zA-Z0-9-]{2,31}")
 
 
@@ -106,23 +107,67 @@ def test_a_retired_size_is_refused_before_anything_is_sent() -> None:
         sizing.require_current("Standard_NC6s_v3")
 
 
-def test_every_size_of_the_catalog_has_a_price_line_and_only_a_gpu_of_80_gib_no_warning() -> None:
-    silent = {size.name for size in VM_SIZES if not sizing.warnings(size.name)}
+def test_every_size_of_the_catalog_has_a_price_line() -> None:
     listed = shipped("eastus", [size.name for size in VM_SIZES])
     told = {size.name: sizing.price(size.name, listed.vm(size.name)) for size in VM_SIZES}
     for size in VM_SIZES:
         assert ("is not known here" in told[size.name]) == (size.retired is not None)
-    assert silent == {size.name for size in VM_SIZES if size.gpu in ("A100", "H100")}
+    assert "3 x Standard_E4s_v3: $0.756" in sizing.price("Standard_E4s_v3", listed.vm(SMALL), 3)
 
 
-def test_the_tutorials_size_is_warned_of_with_the_numbers() -> None:
-    text = "\n".join(sizing.warnings("Standard_E4s_v3"))
-    assert "8 cores, not 4" in text
-    assert "3.4 tokens a second" in text
+def test_azures_reserve_is_said_where_there_is_one() -> None:
+    assert "8 cores, not 4" in sizing.quota_note(SMALL)
+    assert "12 cores, not 8" in sizing.quota_note(SMALL, 2)
+    assert sizing.quota_note("Standard_NC24ads_A100_v4") == ""
 
 
-def test_a_models_own_size_decides_what_is_small() -> None:
-    small = "\n".join(sizing.warnings("Standard_D4s_v3", 134_515_008))
-    assert "little" not in small and "No GPU" not in small
-    large = "\n".join(sizing.warnings("Standard_NC4as_T4_v3", 7_000_000_000))
-    assert "16 GiB are little for a model of 7.0 billion parameters: 14 GB" in large
+WORST = [("Standard_E4s_v3", 0.5), ("Standard_E4s_v3", 15.3), ("Standard_NC24ads_A100_v4", 7.6),
+         ("Standard_NC24ads_A100_v4", 70.0), ("Standard_E4s_v3", None)]  # fmt: skip
+
+
+def seconds_until_given_up(vm_size: str, weights: float | None) -> dict[str, float]:
+    """Compute from what is sent when each probe's last failure is certain."""
+    sent = managed_deployment(plan(vm_size=vm_size, weights_gb=weights), "ep")
+    properties = sent._to_rest_object(location="x").as_dict()["properties"]
+    found = {}
+    for kind in ("readinessProbe", "livenessProbe"):
+        probe = properties[kind]
+        delay, period, timeout = (
+            isodate(probe[key]) for key in ("initialDelay", "period", "timeout")
+        )
+        found[kind] = delay + period * probe["failureThreshold"] + timeout
+        found[f"{kind} begins"] = delay
+    return found
+
+
+def isodate(text: str) -> float:
+    minutes, seconds = re.fullmatch(r"PT(?:(\d+)M)?(?:(\d+)S)?", text).groups()  # type: ignore[union-attr]
+    return 60 * int(minutes or 0) + int(seconds or 0)
+
+
+@pytest.mark.parametrize(("vm_size", "weights"), WORST)
+def test_a_broken_deployment_is_given_up_within_eight_minutes(
+    vm_size: str, weights: float | None
+) -> None:
+    found = seconds_until_given_up(vm_size, weights)
+    assert max(found["readinessProbe"], found["livenessProbe"]) <= 480
+    # Nobody kills a model that is still being loaded.
+    assert found["livenessProbe begins"] >= found["readinessProbe"] - 10
+
+
+def test_a_small_model_is_given_up_sooner_and_a_large_one_has_time_to_load() -> None:
+    small = seconds_until_given_up(SMALL, 0.5)["readinessProbe"]
+    large = seconds_until_given_up(SMALL, 15.3)["readinessProbe"]
+    assert small < 150
+    assert large > 300  # two minutes were needed to read 15 GB and answer, with a cold disk
+
+
+def test_a_deployment_takes_in_what_its_runtime_can_and_has_threads_for_probes() -> None:
+    sent = managed_deployment(plan(), "ep")
+    assert sent.request_settings.max_concurrent_requests_per_instance == 64
+    assert "--threads 68" in sent.environment_variables["GUNICORN_CMD_ARGS"]
+    bare = managed_deployment(
+        plan(runtime=RUNTIMES["mlflow"], environment="", code=None, code_digest=""), "ep"
+    )
+    assert bare.environment is None and bare.code_configuration is None
+    assert "GUNICORN_CMD_ARGS" not in bare.environment_variables

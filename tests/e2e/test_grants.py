@@ -17,7 +17,9 @@ from core.errors import CloudError, UserError
 from core.recipe import Recipe
 from core.refs import ModelRef, StackOutputs
 from core.settings import Settings
-from deploy.endpoint import deploy, undeploy
+from deploy.endpoint import undeploy
+from deploy.releasing.order import DeployOrder
+from deploy.releasing.rollout import deploy
 from infra.grant_table import GRANTS
 from infra.in_process.engine import InProcess
 from infra.roles import Grant, Who
@@ -72,7 +74,7 @@ class Stack:
     def serve(self) -> None:
         try:
             deploy(
-                self.cloud, self.outputs, self.model, vm_size="Standard_E4s_v3",
+                self.cloud, self.outputs, DeployOrder(self.model, "Standard_E4s_v3"),
                 progress=lambda text: None, program=TESTS / "deploy" / "quick_serving",
             )  # fmt: skip
         finally:

@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from core.cloud import Cloud
 from core.errors import CloudError
 from core.refs import StackOutputs
 from deploy.endpoint import ensure_endpoint
+from deploy.upkeep.expiry import set_expiry
 from tests.training.quick import order, recipe
 from training.submission import submit
 
@@ -189,7 +191,9 @@ def test_an_existing_group_and_workspace_are_adopted_and_never_deleted(project: 
 def test_a_plain_destroy_refuses_and_names_the_command_that_ends_what_runs(
     project: Project, cloud: Cloud, tmp_path: Path
 ) -> None:
-    ensure_endpoint(cloud, outputs(project), lambda told: None)
+    endpoint = ensure_endpoint(cloud, outputs(project), lambda told: None)
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    set_expiry(cloud, outputs(project), endpoint, tomorrow, lambda told: None)
     submit(cloud, outputs(project), order(tmp_path, recipe("wait")))
     before = project.resources(STACK)
     project.pulumi("destroy", "--yes", "--skip-preview", "-s", STACK, fails=True)
@@ -212,6 +216,7 @@ def test_destroy_with_the_program_ends_what_runs_and_leaves_nothing(
     project.pulumi("destroy", "--yes", "--skip-preview", "--run-program", "-s", STACK)
     assert re.search(r"job \S+: canceled", project.last.stdout)
     assert re.search(r"endpoint \S+: gone", project.last.stdout)
+    assert re.search(r"expiry \S+: gone", project.last.stdout)
     assert project.resources(STACK) == []
     assert arm.get(place, GROUPS) is None
     project.pulumi("destroy", "--yes", "--skip-preview", "-s", STACK, PULUMI_RUN_PROGRAM="true")

@@ -24,8 +24,10 @@ from core.environments import ensure_environment, pinned_environment
 from core.errors import CloudError
 from core.refs import EndpointRef, ModelRef, StackOutputs
 from core.settings import Settings
-from deploy.chat import Conversation, open_conversation
-from deploy.endpoint import deploy, ensure_endpoint, find, undeploy
+from deploy.endpoint import ensure_endpoint, find, undeploy
+from deploy.releasing.order import DeployOrder
+from deploy.releasing.rollout import deploy
+from deploy.talking.chat import Conversation, open_conversation
 from infra.in_process.engine import InProcess
 from local import faults
 from local.faults import Fault
@@ -285,8 +287,8 @@ def conversation(bench: Bench) -> Conversation:
     bench.put_model()
     program = TESTS / "deploy" / "quick_serving"
     ref: EndpointRef = deploy(
-        bench.cloud, bench.outputs, ModelRef(name=bench.name, version="1"),
-        vm_size="Standard_E4s_v3", program=program,
+        bench.cloud, bench.outputs,
+        DeployOrder(ModelRef(name=bench.name, version="1"), "Standard_E4s_v3"), program=program,
     )  # fmt: skip
     bench.conversation = open_conversation(bench.cloud, bench.outputs, ref)
     return bench.conversation

@@ -11,6 +11,7 @@ from command_runner import run
 from recorded_arm import FakeCloud, ignore
 
 import commands.deploy
+import commands.deploying
 from commands.session import Session
 from core.refs import ModelRef
 from core.settings import Settings
@@ -177,7 +178,8 @@ def test_a_deployment_that_costs_more_than_allowed_is_refused(
     model = ModelRef(name="travel", version="1")
     monkeypatch.setattr(commands.deploy, "choose_model", lambda session, wanted: model)
     deployed: list[ModelRef] = []
-    monkeypatch.setattr(commands.deploy, "deploy_model", lambda *a, **k: deployed.append(model))
+    monkeypatch.setattr(commands.deploying, "standing", lambda session: None)
+    monkeypatch.setattr(commands.deploying, "deploy_model", lambda *a, **k: deployed.append(model))
     shown = run("deploy", "--stack", "dev", "--yes", "--max-cost", "2000", exit_code=2)
     assert "a month of one Standard_NC24ads_A100_v4 would be $2,681.29." in shown.stderr
     assert deployed == []
@@ -190,6 +192,6 @@ def test_the_help_says_what_max_cost_is_held_against(command: str) -> None:
         "plan": "a month of 730 h, with nothing running",
         "up": "a month of 730 h, with nothing running",
         "train": "node price x nodes x --timeout",
-        "deploy": "a month of 730 h of the one instance",
+        "deploy": "a month of 730 h of its instances",
     }
     assert f"Refuse if {meanings[command]}" in shown

@@ -4,7 +4,7 @@ import re
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,12 @@ from core.recipe import Recipe
 from core.refs import ModelRef, StackOutputs
 from core.rules import Status, run_rules
 from core.settings import Settings, parse_settings
-from deploy.endpoint import deploy, undeploy
+from deploy.endpoint import undeploy
+from deploy.releasing.order import DeployOrder
+from deploy.releasing.rollout import deploy
+from deploy.upkeep.autoscale import set_scaling
+from deploy.upkeep.expiry import read_expiry, set_expiry
+from deploy.upkeep.keys import rotate
 from infra.deployer_role import ASSIGNMENTS, NEEDS, actions, condition, deployer_role
 from infra.doctor import RULES
 from infra.effective import Effective
@@ -268,10 +273,20 @@ def serve(cloud: Cloud, outputs: StackOutputs, work: Path) -> None:
     (work / "word.txt").write_text("hello")
     asset = Model(name="says-hello", path=str(work), type="custom_model")
     cloud.workspace(outputs).models.create_or_update(asset)
-    made = deploy(
-        cloud, outputs, ModelRef(name="says-hello", version="1"), vm_size="Standard_E4s_v3",
-        progress=lambda text: None, program=TESTS / "deploy" / "quick_serving",
-    )  # fmt: skip
+    order = DeployOrder(ModelRef(name="says-hello", version="1"), vm_size="Standard_E4s_v3")
+    made = deploy(cloud, outputs, order, program=TESTS / "deploy" / "quick_serving")
+    time_and_scale(cloud, outputs, made.name, made.deployment)
     assert cloud.workspace(outputs).online_endpoints.get_keys(made.name).primary_key
+    rotate(cloud, outputs, made, "secondary")
     (endpoint,) = workloads(cloud.arm, outputs).endpoints
     assert endpoint.deployments[0].created
+
+
+def time_and_scale(cloud: Cloud, outputs: StackOutputs, endpoint: str, deployment: str) -> None:
+    """Have the endpoint end tomorrow, read that, and let the deployment grow."""
+    tomorrow = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)
+    set_expiry(cloud, outputs, endpoint, tomorrow, lambda text: None)
+    found = read_expiry(cloud, outputs, endpoint)
+    assert found is not None
+    assert found.when == tomorrow
+    assert set_scaling(cloud.arm, outputs, endpoint, deployment, 1, 2, lambda text: None)

@@ -175,6 +175,19 @@ def test_without_the_right_to_register_a_namespace_that_is_missing_has_failed() 
     assert "Microsoft.Storage" in by_hand.told and "Microsoft.Insights" not in by_hand.told
 
 
+def test_who_may_not_register_what_an_expiry_needs_is_told() -> None:
+    about = facts()
+    unregister(about, "Microsoft.Logic")
+    assert one(RULES, "providers", about).status is Status.OK  # the first `--expires` does it
+    about = facts()
+    unregister(about, "Microsoft.Logic")
+    say(about, f"{ROOT}/providers/Microsoft.Authorization/permissions", [{"actions": ["*/read"]}])
+    later, now = found(RULES, "providers", about)
+    assert (later.status, now.status) == (Status.WARNING, Status.OK)
+    assert "`deploy --expires` would be refused" in later.told
+    assert later.fix == "az provider register --wait -n Microsoft.Logic"
+
+
 def test_what_azure_alone_calls_is_registered_by_nobody_else() -> None:
     about = facts(privateNetwork=True)
     unregister(about, "Microsoft.Network")

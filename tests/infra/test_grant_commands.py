@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 from recorded_arm import FakeCloud, engine, ignore, settings
 
-import commands.deploy
+import commands.deploying
 import commands.train.run
 from commands.grants import bring_up, naming_missing_grants
 from commands.session import Session
 from core.errors import CloudError, Interrupted, JobFailed, SettingsError, UserError
 from core.refs import ModelRef
+from deploy.releasing.order import DeployOrder
 from infra import granted
 from infra.effective import Effective
 from tests.training.quick import order, recipe
@@ -60,9 +61,9 @@ def test_a_failed_deployment_names_what_the_endpoint_lacks(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     take_away(session, "endpoint-acrpull-container-registry")
-    monkeypatch.setattr(commands.deploy, "deploy_to_endpoint", fail)
+    monkeypatch.setattr(commands.deploying, "deploy_to_endpoint", fail)
     with pytest.raises(CloudError) as caught:
-        commands.deploy.deploy_model(session, ModelRef(name="m", version="1"), vm_size="x")
+        commands.deploying.deploy_model(session, DeployOrder(ModelRef(name="m", version="1"), "x"))
     assert "endpoint identity (id-local-endpoint) lacks AcrPull" in caught.value.hint
     assert "`tunestack deploy`" in caught.value.hint
 

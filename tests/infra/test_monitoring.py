@@ -15,7 +15,7 @@ from core.cloud import Cloud
 from core.errors import CloudError
 from core.refs import StackOutputs
 from core.watching import diagnostic_settings, metric_alerts
-from deploy.alerts import requests, watch
+from deploy.upkeep.alerts import requests, watch
 from infra.engine import Change, Event
 from infra.site import Site
 from infra.standing.workloads import Endpoint, Workloads
@@ -87,7 +87,7 @@ def test_the_workspaces_setting_goes_before_the_workspace(cloud: FakeCloud) -> N
     assert "diagnostic setting" in {item.title for item in receipt.deleted}
 
 
-@pytest.mark.parametrize(("status", "told"), [(403, 0), (500, 2)])
+@pytest.mark.parametrize(("status", "told"), [(403, 0), (500, 3)])
 def test_an_endpoint_goes_though_what_watches_it_could_not_be_read(
     cloud: FakeCloud, status: int, told: int
 ) -> None:

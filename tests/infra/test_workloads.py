@@ -69,8 +69,8 @@ class Workspace:
                 {"id": f"{path}/{name}", "name": name, "properties": state}
                 for name in self.endpoints
             ]
-        if "/Microsoft.Insights/" in path:
-            return []  # nothing watches them; test_monitoring.py has what does
+        if "/Microsoft.Insights/" in path or "/Microsoft.Logic/" in path:
+            return []  # nothing watches or ends them; test_monitoring.py has what does
         return [
             {
                 "name": name,

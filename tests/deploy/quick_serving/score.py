@@ -1,4 +1,7 @@
-"""A scoring program that starts in a second: says its model's version, or does not get ready."""
+"""A scoring program that starts in a second: says its model's word, or does not get ready.
+
+`broken` never gets ready; `mute` does, and then fails at every question.
+"""
 
 import json
 import os
@@ -13,6 +16,8 @@ def init() -> None:
 
 
 def run(raw: str) -> dict:
+    if word == "mute":
+        raise RuntimeError("this model says nothing")
     question = json.loads(raw)["messages"][-1]["content"]
     message = {"role": "assistant", "content": f"{word}: {question}"}
     return {"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}

@@ -72,7 +72,9 @@ def identity(stack: Stack) -> IdentityConfiguration:
     )
 
 
-def deployment(endpoint: str, name: str, code: Path, model: Model, **more: Any) -> Any:
+def deployment(
+    endpoint: str, name: str, code: Path, model: Model, *, count: int = 1, **more: Any
+) -> Any:
     probe = ProbeSettings(initial_delay=1, period=1, timeout=2, failure_threshold=60)
     settings: dict[str, Any] = {
         "environment": Environment(image=IMAGE, conda_file=more.pop("conda", SERVING)),
@@ -87,7 +89,7 @@ def deployment(endpoint: str, name: str, code: Path, model: Model, **more: Any) 
         model=model.id,
         code_configuration=CodeConfiguration(code=str(code), scoring_script="score.py"),
         instance_type="Standard_E4s_v3",
-        instance_count=1,
+        instance_count=count,
         **settings,
     )
 

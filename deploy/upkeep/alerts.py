@@ -18,7 +18,7 @@ from core.watching import (
     diagnostic_settings,
     metric_alerts,
 )
-from deploy.deployment import REQUEST_SECONDS
+from deploy.releasing.deployment import REQUEST_SECONDS
 
 if TYPE_CHECKING:
     from core.arm import Arm

@@ -1,0 +1,1 @@
+"""`tunestack chat`: a conversation at the terminal, from a pipe, or one question."""

@@ -1,0 +1,1 @@
+"""`tunestack endpoint`, and what other commands show of an endpoint."""

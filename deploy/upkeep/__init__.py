@@ -1,0 +1,1 @@
+"""What an endpoint has beside its deployments: alerts, scaling, its last day, its keys."""
