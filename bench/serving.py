@@ -300,15 +300,15 @@ def main() -> None:
 def measure_engine(code: Path, model: Path) -> None:
     """Answer with one token again and again; print the median seconds."""
     sys.path.insert(0, str(code))
-    from score import load_model  # type: ignore[import-not-found]
+    from chat_model import ChatModel  # type: ignore[import-not-found]
     from scoring import respond  # type: ignore[import-not-found]
 
-    loaded = load_model(model)
+    loaded = ChatModel.load(model)
     body = {"messages": [{"role": "user", "content": question(1)}], "max_tokens": 1}
     raw, took = json.dumps(body).encode(), []
     for _ in range(220):
         began = time.perf_counter()
-        status = respond(loaded, "POST", raw)[0]
+        status = respond(loaded, "POST", raw, lambda: False)[0]
         took.append(time.perf_counter() - began)
         assert status == 200
     print(statistics.median(took[20:]))

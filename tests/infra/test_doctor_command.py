@@ -11,6 +11,7 @@ from recorded_arm import SUBSCRIPTION, FakeCloud
 from commands.preflight import all_rules
 from commands.session import Session
 from core.errors import CloudError, NotSignedIn, UserError
+from core.refs import StackOutputs
 from tests.training.quick import chats
 
 ROOT = f"/subscriptions/{SUBSCRIPTION}"
@@ -173,6 +174,18 @@ def test_a_warning_is_a_line_on_stderr_and_stops_nothing(cloud: FakeCloud) -> No
     assert shown.stdout == ""
 
 
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stack that is up, with a model to deploy and no endpoint yet."""
+    names = [name for name, field in StackOutputs.model_fields.items() if field.is_required()]
+    monkeypatch.setattr(Session, "outputs", StackOutputs(**dict.fromkeys(names, "x")))
+    found = {"name": "phi", "version": "1", "tags": {"parameters": "1000000"}}
+    for module in ("deploy", "deploying"):
+        monkeypatch.setattr(f"commands.{module}.find_model", lambda *_: found)
+    monkeypatch.setattr("commands.deploying.standing", lambda *_: None)
+
+
+@pytest.mark.usefixtures("trained")
 def test_what_will_stop_deploy_is_only_said_by_up(cloud: FakeCloud) -> None:
     usages(cloud, "Standard ESv3 Family Cluster Dedicated vCPUs", 16, 16)
     shown = run("up", exit_code=2)
@@ -192,6 +205,7 @@ def test_train_is_refused_before_anything_is_uploaded(cloud: FakeCloud, tmp_path
     assert sent(cloud) == []
 
 
+@pytest.mark.usefixtures("trained")
 def test_deploy_looks_at_the_size_that_was_asked_for(cloud: FakeCloud) -> None:
     usages(cloud, "Standard NCASv3_T4 Family Cluster Dedicated vCPUs", 0, 4)
     shown = run("deploy", "--vm-size", "Standard_NC4as_T4_v3", exit_code=3)
