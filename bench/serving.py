@@ -241,7 +241,7 @@ def at(values: list[float], percent: int) -> float:
 
 def engine_alone(code: Path, model: Path) -> float:
     """Give the median seconds for an answer of one token without HTTP, in the same environment."""
-    argv = [serving_python(), __file__, "--engine", str(code), str(model)]
+    argv = [serving_python(), ROOT / "bench" / "serving_alone.py", str(code), str(model)]
     done = subprocess.run(
         argv, check=True, capture_output=True, text=True, env={**os.environ, "HF_HUB_OFFLINE": "1"}
     )
@@ -297,25 +297,5 @@ def main() -> None:
           f" ({1000 * http:.2f} over HTTP, {1000 * alone:.2f} alone)")  # fmt: skip
 
 
-def measure_engine(code: Path, model: Path) -> None:
-    """Answer with one token again and again; print the median seconds."""
-    sys.path.insert(0, str(code))
-    from chat_model import ChatModel  # type: ignore[import-not-found]
-    from scoring import respond  # type: ignore[import-not-found]
-
-    loaded = ChatModel.load(model)
-    body = {"messages": [{"role": "user", "content": question(1)}], "max_tokens": 1}
-    raw, took = json.dumps(body).encode(), []
-    for _ in range(220):
-        began = time.perf_counter()
-        status = respond(loaded, "POST", raw, lambda: False)[0]
-        took.append(time.perf_counter() - began)
-        assert status == 200
-    print(statistics.median(took[20:]))
-
-
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--engine"]:
-        measure_engine(Path(sys.argv[2]), Path(sys.argv[3]))
-    else:
-        main()
+    main()

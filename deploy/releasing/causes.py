@@ -130,7 +130,7 @@ RULES: tuple[Rule, ...] = (
     ),
     _rule(
         "model-refused",
-        r"UnusableModel: (?P<what>.+)",
+        r"(UnusableModel|This model cannot serve): (?P<what>.+)",
         "the scoring program refused the model: {what}",
         "tunestack models show tells what the model is; a model made by `tunestack train` or"
         " `tunestack models export` has what is needed.",

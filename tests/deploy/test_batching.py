@@ -110,8 +110,10 @@ def are_all_as_alone(engine: Any, prompts: Any, model: Any, lengths: list[int]) 
     first[1][1].close()
     next(pairs[-1][1])
     pairs += [ask(engine, prompts, topic, 7) for topic in TOPICS[:3]]
-    for asked, answer in [first[0], *pairs]:
-        assert tokens(asked, answer) == alone(model, asked)
+    asked = [first[0], *pairs]
+    written = [tokens(*pair) for pair in asked]
+    # Only now: two threads in one model would disturb each other.
+    assert written == [alone(model, pair[0]) for pair in asked]
 
 
 def test_an_answer_is_what_it_would_be_alone_whoever_comes_and_goes(
@@ -141,7 +143,8 @@ def other_model(weights: Any, **changes: Any) -> Any:
     torch.manual_seed(3)
     own = weights.config.to_dict()
     own.pop("rope_parameters")
-    return Phi3ForCausalLM(Phi3Config(**{**own, **changes})).eval()
+    # Wide weights, so that what is attended to decides what is written.
+    return Phi3ForCausalLM(Phi3Config(**{**own, "initializer_range": 0.4, **changes})).eval()
 
 
 def test_a_penalty_saved_with_the_model_is_kept_to(
@@ -280,18 +283,22 @@ def test_time_that_is_over_ends_an_answer_as_cut(start: Start, prompts: Any) -> 
 
 
 def test_what_is_no_number_ends_that_answer_alone(start: Start, prompts: Any, weights: Any) -> None:
-    """The row that has got to place 100 first computes NaN from there on."""
+    """One row computes NaN from place 66 on, which no other gets to."""
     import torch
 
     def spoil(_: Any, __: Any, named: dict[str, Any], output: Any) -> None:
-        output.logits[(named["position_ids"][:, -1] > 100)] = torch.nan
+        wrong = named["position_ids"][:, -1] > 65
+        output.logits[wrong] = torch.nan
+        for layer in named["past_key_values"].layers:
+            layer.values[wrong] = torch.nan
 
     hook = weights.register_forward_hook(spoil, with_kwargs=True)
     engine = start()
-    wrong = ask(engine, prompts, "Lisbon " * 9, 90)[1]
-    right = [ask(engine, prompts, topic, 60) for topic in TOPICS[:4]]
+    right = [ask(engine, prompts, topic, 40) for topic in TOPICS[:4]]
+    wrong = ask(engine, prompts, "x" * 45, 90)[1]
     refused = refusal(wrong)
     assert (refused.code, refused.status) == ("internal_error", 500)
+    right += [ask(engine, prompts, topic, 20) for topic in "xy"]
     written = [tokens(*pair) for pair in right]
     hook.remove()
     assert written == [alone(weights, asked) for asked, _ in right]
