@@ -6,7 +6,8 @@ Both serve SmolLM2-135M in bfloat16 on this machine's processors. Each way in tu
 server process; so many clients at once ask for stories, each of them several times. The
 tutorial's server answers one request after another with the whole text, so that its first token
 comes with its last; ours batches and streams. At the end the same server with 100 clients, and
-what a request costs beside the model: HTTP minus the engine alone, for an answer of one token.
+what a request costs beside a model of next to no size: HTTP minus the engine alone, for an
+answer of one token.
 Needs the `rehearsal` extra; the first run builds the serving environment.
 """
 
@@ -163,6 +164,19 @@ def write_model(folder: Path) -> None:
     _tokenizer.append(tokenizer)
 
 
+def write_tiny(like: Path, folder: Path) -> Path:
+    """Write a model of random weights that computes next to nothing, with the same tokenizer."""
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    sizes = {"hidden_size": 48, "intermediate_size": 96, "num_hidden_layers": 1}
+    config = AutoConfig.from_pretrained(like)
+    config.update({**sizes, "num_attention_heads": 3, "num_key_value_heads": 3, "head_dim": 16})
+    config.layer_types = None
+    shutil.copytree(like, folder, ignore=shutil.ignore_patterns("*.safetensors", "config.json"))
+    AutoModelForCausalLM.from_config(config).save_pretrained(folder)
+    return folder
+
+
 def serving_python() -> Path:
     """Give the Python of the serving environment; the first time, build it."""
     pins = SERVING / "requirements.txt"
@@ -288,8 +302,10 @@ def main() -> None:
                 seen = asyncio.run(crowd(address, clients, ask_ours, each))
                 rates["tunestack"][clients] = told(clients, "tunestack", seen)
             told(100, "tunestack", asyncio.run(crowd(address, 100, ask_ours, 1)))
+        tiny = write_tiny(model, Path(work) / "tiny")
+        with server(ours, tiny, threads) as address:
             http = over_http(address)
-        alone = engine_alone(ours, model)
+        alone = engine_alone(ours, tiny)
     for clients in numbers:
         ratio = rates["tunestack"][clients] / rates["tutorial"][clients]
         print(f"{clients:>4} clients: {ratio:.1f} times the tutorial's tokens per second")

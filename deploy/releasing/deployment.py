@@ -245,6 +245,8 @@ def _variables(runtime: Runtime) -> dict[str, str]:
         variables = {
             "GUNICORN_CMD_ARGS": f"--threads {threads} --no-control-socket",
             "HF_HUB_OFFLINE": "1",
+            # Where insights are on, the server would wait for the end of a stream to log answers.
+            "APP_INSIGHTS_LOG_RESPONSE_ENABLED": "false",
             **variables,
         }
     return variables

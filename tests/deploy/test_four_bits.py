@@ -10,8 +10,6 @@ import re
 import shutil
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -149,40 +147,35 @@ def endpoint(
         engine.destroy(lambda event: None)
 
 
-def stream(address: str, key: str, text: str, into: list[Any]) -> None:
-    """Ask for a stream; note each chunk with the moment at which it came."""
-    body = {
-        "messages": [{"role": "user", "content": text}],
-        "max_tokens": 200,
-        "temperature": 0.8,
-        "stream": True,
-    }
-    headers = {"Authorization": f"Bearer {key}"}
-    with httpx.stream("POST", address, json=body, headers=headers, timeout=60) as answer:
-        into.append(answer.status_code)
-        into += [(time.monotonic(), line) for line in answer.iter_lines() if line]
+def asked(text: str) -> dict[str, Any]:
+    """A body that wants a stream."""
+    turns = [{"role": "user", "content": text}]
+    return {"messages": turns, "max_tokens": 200, "temperature": 0.8, "stream": True}
+
+
+def require_whole(lines: list[str]) -> None:
+    """Hold a stream's lines to what a whole answer has."""
+    assert lines[-1] == "data: [DONE]"
+    chunks = [json.loads(line.removeprefix("data: ")) for line in lines[:-1]]
+    assert "".join(chunk["choices"][0]["delta"].get("content") or "" for chunk in chunks)
+    assert chunks[-1]["choices"][0]["finish_reason"] in ("stop", "length")
 
 
 def test_two_streams_at_once_from_a_deployment(
     endpoint: tuple[Cloud, StackOutputs, EndpointRef],
 ) -> None:
-    cloud, _, ref = endpoint
-    key = cloud.workspace(endpoint[1]).online_endpoints.get_keys(ref.name).primary_key
-    told: list[list[Any]] = [[], []]
-    threads = [
-        threading.Thread(target=stream, args=(ref.scoring_url, key, f"Where to, {index}?", into))
-        for index, into in enumerate(told)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for status, *lines in told:
-        assert status == 200, lines
-        assert lines[-1][1] == "data: [DONE]"
-        chunks = [json.loads(line.removeprefix("data: ")) for _, line in lines[:-1]]
-        assert "".join(chunk["choices"][0]["delta"].get("content") or "" for chunk in chunks)
-        assert chunks[-1]["choices"][0]["finish_reason"] in ("stop", "length")
-    (_, *first), (_, *second) = told
-    assert first[0][0] < second[-1][0]
-    assert second[0][0] < first[-1][0]
+    """The second is asked and read to its end while the first is open and half read."""
+    cloud, outputs, ref = endpoint
+    key = cloud.workspace(outputs).online_endpoints.get_keys(ref.name).primary_key
+    headers = {"Authorization": f"Bearer {key}"}
+    with (
+        httpx.Client(headers=headers, timeout=60) as client,
+        client.stream("POST", ref.scoring_url, json=asked("Where to?")) as first,
+    ):
+        assert first.status_code == 200
+        lines = (line for line in first.iter_lines() if line)
+        begun = next(lines)
+        with client.stream("POST", ref.scoring_url, json=asked("And then?")) as second:
+            assert second.status_code == 200
+            require_whole([line for line in second.iter_lines() if line])
+        require_whole([begun, *lines])
