@@ -24,6 +24,9 @@ from deploy.runtimes import RUNTIMES
 from deploy.upkeep.autoscale import check_scaling
 from training.models import find_model
 
+MLFLOW_BODY = r'{"input_data": {"columns": \["messages"], "data": \[\[\[{"role": …}]]]}}'
+"""What MLflow's scoring takes, as rich markup."""
+
 OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option(
         "--model", "-m", default="", metavar="NAME[:VERSION]",
@@ -184,7 +187,9 @@ def render(session: Session, document: dict[str, Any]) -> None:
     if document["expiry"]:
         click.echo(f"It {document['expiry']}.")
     on = "" if session.is_rehearsal else f" --stack {session.stack}"
-    if len(shares) > 1:
+    if document["runtime"] == "mlflow":
+        say(f"Next: POST {MLFLOW_BODY}; chat and serve are for the other runtimes")
+    elif len(shares) > 1:
         say(f"Next: tunestack deploy{on} gives it all; tunestack rollback{on} takes it back")
     else:
         say(f"Next: tunestack chat{on}; the end of its cost: tunestack undeploy{on}")

@@ -15,8 +15,15 @@ PATIENCE_SECONDS = 90
 PAUSE_SECONDS = 3
 NOT_YET = (404, 408, 429, 502, 503, 504)
 NOT_LET_IN = (401, 403)
-MLFLOW_QUESTION: dict[str, Any] = {"input_data": ["Hello"], "params": {"max_new_tokens": 8}}
-"""What MLflow's scoring, which knows no chat completions, takes for a text model."""
+MLFLOW_CHAT: dict[str, Any] = {
+    "input_data": {
+        "columns": ["messages", "max_tokens"],
+        "data": [[QUESTION["messages"], QUESTION["max_tokens"]]],
+    }
+}
+"""How MLflow's scoring, which knows no chat completions, is asked where the model is for chats."""
+MLFLOW_TEXT: dict[str, Any] = {"input_data": ["Hello"], "params": {"max_new_tokens": 8}}
+"""And where it takes texts, as the own-GPU tutorial's does."""
 
 
 def require_answer(access: Access, deployment: str, runtime: str = "transformers") -> None:
@@ -53,6 +60,20 @@ def _ask(access: Access, deployment: str) -> None:
 
 def _ask_mlflow(access: Access, deployment: str) -> None:
     """Ask MLflow's own scoring: whatever it answers with a 200 is an answer."""
+    try:
+        _post_mlflow(access, deployment, MLFLOW_CHAT)
+    except CloudError:
+        raise
+    except UserError as refused:
+        try:
+            _post_mlflow(access, deployment, MLFLOW_TEXT)
+        except CloudError:
+            raise
+        except UserError:
+            raise refused from None
+
+
+def _post_mlflow(access: Access, deployment: str, body: dict[str, Any]) -> None:
     import httpx
 
     from deploy.talking.answers import refusal
@@ -61,7 +82,7 @@ def _ask_mlflow(access: Access, deployment: str) -> None:
     headers, url = access.headers(deployment), access.endpoint.scoring_url
     timeout = httpx.Timeout(TIMEOUT_SECONDS, connect=CONNECT_SECONDS)
     try:
-        answer = httpx.post(url, json=MLFLOW_QUESTION, headers=headers, timeout=timeout)
+        answer = httpx.post(url, json=body, headers=headers, timeout=timeout)
     except httpx.HTTPError as error:
         raise CloudError(f"The endpoint cannot be reached: {error}") from error
     if answer.status_code != 200:

@@ -90,18 +90,28 @@ def test_not_being_let_in_says_nothing_of_the_deployment(
     assert KEY not in str(caught.value) + caught.value.hint
 
 
-@pytest.mark.parametrize(("status", "fails"), [(200, False), (500, True)])
+@pytest.mark.parametrize(
+    ("takes", "status", "asked"),
+    [("chat", 200, 1), ("text", 400, 2), ("nothing", 400, 2), ("nothing", 500, 1)],
+)
 def test_mlflows_own_scoring_is_asked_in_its_own_words(
-    monkeypatch: pytest.MonkeyPatch, status: int, fails: bool
+    monkeypatch: pytest.MonkeyPatch, takes: str, status: int, asked: int
 ) -> None:
+    """`status` is what it says to what it does not take."""
+    seen: list[Any] = []
+
     def post(url: str, *, json: Any, headers: dict[str, str], timeout: Any) -> httpx.Response:
-        assert json == {"input_data": ["Hello"], "params": {"max_new_tokens": 8}}
         assert headers["azureml-model-deployment"] == "v1"
-        return httpx.Response(status, json=["Hello there"], request=httpx.Request("POST", url))
+        seen.append(json["input_data"])
+        kind = "chat" if isinstance(json["input_data"], dict) else "text"
+        answer = 200 if kind == takes else status
+        return httpx.Response(answer, json=["Hello there"], request=httpx.Request("POST", url))
 
     monkeypatch.setattr(httpx, "post", post)
-    if not fails:
+    if takes != "nothing":
         health.require_answer(access(), "v1", "mlflow")
-        return
-    with pytest.raises(DeploymentFailed):
-        health.require_answer(access(), "v1", "mlflow")
+    else:
+        with pytest.raises(DeploymentFailed):
+            health.require_answer(access(), "v1", "mlflow")
+    assert len(seen) == asked
+    assert seen[0]["columns"] == ["messages", "max_tokens"]

@@ -135,6 +135,9 @@ def test_the_mlflow_model_has_its_packages_pinned_and_no_code(
     pinned = yaml.safe_load((folder / "conda.yaml").read_text())["dependencies"][-1]["pip"]
     assert pinned and all("==" in line for line in pinned)
     assert {line.partition("==")[0] for line in pinned} >= {"torch", "transformers"}
+    deployed = terminal.json("deploy", "--model", f"{made['name']}:{made['version']}", "--yes")
+    assert deployed["runtime"] == "mlflow"
+    terminal.run("undeploy", "--yes")
 
 
 def test_exports_stay_beside_the_tuned_model_and_are_made_once(
