@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from core.azure_errors import operation
+from core.azure_errors import operation, quietly
 from core.cloud import Cloud
 from core.refs import StackOutputs
 
@@ -47,7 +47,7 @@ def ensure_environment(cloud: Cloud, outputs: StackOutputs, environment: "Enviro
     from azure.core.exceptions import ResourceNotFoundError
 
     environments = cloud.workspace(outputs).environments
-    with operation(f"register the environment {environment.name}"):
+    with operation(f"register the environment {environment.name}"), quietly():
         try:
             environments.get(environment.name, environment.version)
         except ResourceNotFoundError:
