@@ -3,9 +3,11 @@
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, TypeVar
+
+Server = TypeVar("Server", bound=ThreadingHTTPServer)
 
 
 class SmallServer(ThreadingHTTPServer):
@@ -40,13 +42,18 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def small_server() -> Iterator[SmallServer]:
-    """Run a server until the block ends."""
-    with SmallServer() as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+def running(made: Server) -> Iterator[Server]:
+    """Run any server until the block ends."""
+    with made as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         try:
             yield server
         finally:
             server.shutdown()
             thread.join()
+
+
+def small_server() -> AbstractContextManager[SmallServer]:
+    """Run a server until the block ends."""
+    return running(SmallServer())

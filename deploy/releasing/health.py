@@ -1,10 +1,13 @@
 """A real question to one deployment alone: only what has answered it may take traffic."""
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.errors import CloudError, DeploymentFailed, UserError
 from deploy.access import Access
+
+if TYPE_CHECKING:
+    import httpx
 
 QUESTION: dict[str, Any] = {
     "messages": [{"role": "user", "content": "Hello"}],
@@ -60,33 +63,30 @@ def _ask(access: Access, deployment: str) -> None:
 
 def _ask_mlflow(access: Access, deployment: str) -> None:
     """Ask MLflow's own scoring: whatever it answers with a 200 is an answer."""
-    try:
-        _post_mlflow(access, deployment, MLFLOW_CHAT)
-    except CloudError:
-        raise
-    except UserError as refused:
-        try:
-            _post_mlflow(access, deployment, MLFLOW_TEXT)
-        except CloudError:
-            raise
-        except UserError:
-            raise refused from None
+    from deploy.talking.answers import refusal
+
+    refusals = []
+    for body in (MLFLOW_CHAT, MLFLOW_TEXT):
+        answer = _post_mlflow(access, deployment, body)
+        if answer.status_code == 200:
+            return
+        refusals.append(refusal(answer))
+        if isinstance(refusals[-1], CloudError):
+            raise refusals[-1]
+    raise refusals[0]
 
 
-def _post_mlflow(access: Access, deployment: str, body: dict[str, Any]) -> None:
+def _post_mlflow(access: Access, deployment: str, body: dict[str, Any]) -> "httpx.Response":
     import httpx
 
-    from deploy.talking.answers import refusal
     from deploy.talking.asking import CONNECT_SECONDS, TIMEOUT_SECONDS
 
     headers, url = access.headers(deployment), access.endpoint.scoring_url
     timeout = httpx.Timeout(TIMEOUT_SECONDS, connect=CONNECT_SECONDS)
     try:
-        answer = httpx.post(url, json=body, headers=headers, timeout=timeout)
+        return httpx.post(url, json=body, headers=headers, timeout=timeout)
     except httpx.HTTPError as error:
         raise CloudError(f"The endpoint cannot be reached: {error}") from error
-    if answer.status_code != 200:
-        raise refusal(answer)
 
 
 def _may_come(error: CloudError) -> bool:

@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass, field
 
 from answer_text import AnswerText
-from engine import Piece, Question
+from engine import Piece, Question, out_of_time
 from rows import Row
 from sampling import Refused
 
@@ -57,9 +57,7 @@ class Asked(Row):
         if self.written:
             self._end("length", self.text.rest(), self.written)
         else:
-            self.refuse(
-                Refused("out_of_time", "No time is left for this answer; ask for less.", status=503)
-            )
+            self.refuse(out_of_time())
 
     def refuse(self, refused: Refused) -> None:
         """End it with a reason; without effect where it is over."""

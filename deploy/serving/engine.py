@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from sampling import Sampling
+from sampling import Refused, Sampling
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,16 @@ class Piece:
     tokens: int
     """How many the model has written so far in this answer, an end token not counted."""
     finish: Literal["", "stop", "length"] = ""
+
+
+def busy() -> Refused:
+    """Make the refusal of a question that got no place before its time was over."""
+    return Refused("busy", "Other requests are being answered.", status=429, retry_after=5)
+
+
+def out_of_time() -> Refused:
+    """Make the refusal of a question whose time was over with nothing written."""
+    return Refused("out_of_time", "No time is left for this answer; ask for less.", status=503)
 
 
 class Engine(Protocol):

@@ -4,8 +4,8 @@ import threading
 from collections import deque
 
 from asked import Asked
+from engine import busy
 from row_cache import AHEAD, rows_taken
-from sampling import Refused
 
 MOST_READ_TOKENS = 4096
 """Of all the questions that are read side by side."""
@@ -58,11 +58,7 @@ class Line:
         with self._change:
             for asked in self._waiting:
                 if asked.is_late and not asked.written:
-                    asked.refuse(
-                        Refused(
-                            "busy", "Other requests are being answered.", status=429, retry_after=5
-                        )
-                    )
+                    asked.refuse(busy())
                 elif asked.is_late:
                     asked.cut()
             self._waiting = deque(asked for asked in self._waiting if not asked.is_over)

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
 from answer_text import AnswerText
-from engine import Piece, Question
+from engine import Piece, Question, busy, out_of_time
 from openvino_settings import blocks_for
-from sampling import Refused
 
 
 @dataclass(eq=False)
@@ -98,9 +97,4 @@ class Answer:
             return Piece(self._text.rest(), len(self.tokens), "length")
         if not was_with_the_model:
             raise busy()
-        raise Refused("out_of_time", "No time is left for this answer; ask for less.", status=503)
-
-
-def busy() -> Refused:
-    """Make the refusal of a question that got no place."""
-    return Refused("busy", "Other requests are being answered.", status=429, retry_after=5)
+        raise out_of_time()

@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from answer_text import AnswerText
-from engine import Question
+from engine import Question, busy
 from model_folder import UnusableModel
-from openvino_answer import Answer, Asked, busy
+from openvino_answer import Answer, Asked
 from openvino_settings import BLOCK, MAX_ANSWERS, MAX_WAITING, blocks_for, generation
 from prompts import Prompts
 from sampling import Refused

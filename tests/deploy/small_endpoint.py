@@ -1,9 +1,8 @@
 """An endpoint on the loopback that answers as a test says, and keeps what it was asked."""
 
 import json
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -13,6 +12,7 @@ from core.refs import EndpointRef
 from deploy.access import Access
 from deploy.endpoint import DeploymentState, EndpointState
 from deploy.web.directory import Directory
+from tests.small_server import running
 
 KEY = "the-endpoints-own-key"
 BASE_COMMAND = "tunestack deploy --with-base"
@@ -132,14 +132,6 @@ def streaming(asked: Asked) -> None:
     asked.event("[DONE]")
 
 
-@contextmanager
-def small_endpoint() -> Iterator[SmallEndpoint]:
+def small_endpoint() -> AbstractContextManager[SmallEndpoint]:
     """Run an endpoint until the block ends."""
-    with SmallEndpoint() as endpoint:
-        thread = threading.Thread(target=endpoint.serve_forever, daemon=True)
-        thread.start()
-        try:
-            yield endpoint
-        finally:
-            endpoint.shutdown()
-            thread.join()
+    return running(SmallEndpoint())

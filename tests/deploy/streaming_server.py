@@ -2,12 +2,11 @@
 
 import json
 import socket
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
-from tests.small_server import Handler, SmallServer
+from tests.small_server import Handler, SmallServer, running
 
 SECONDS = 20
 """How long a gate may stay closed before the test is lost."""
@@ -132,14 +131,6 @@ def cut(handler: StreamingHandler) -> None:
     handler.cut()
 
 
-@contextmanager
-def streaming_server() -> Iterator[StreamingServer]:
+def streaming_server() -> AbstractContextManager[StreamingServer]:
     """Run a server until the block ends."""
-    with StreamingServer() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+    return running(StreamingServer())

@@ -5,7 +5,7 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -99,19 +99,25 @@ def test_the_openai_client_reads_a_stream_piece_by_piece(client: openai.OpenAI) 
     assert chunks[4].usage.completion_tokens == 3
 
 
-def test_pieces_arrive_while_the_endpoint_still_writes(
-    client: openai.OpenAI, endpoint: SmallEndpoint
-) -> None:
-    go_on = threading.Event()
+def holding(go_on: threading.Event) -> Callable[[Asked], None]:
+    """Answer with a piece, and with the rest once a test lets it go on."""
 
-    def slow(asked: Asked) -> None:
+    def answer(asked: Asked) -> None:
         asked.begin()
         asked.piece("one")
         assert go_on.wait(10)
         asked.piece("two", "stop")
         asked.event("[DONE]")
 
-    endpoint.answer = slow
+    return answer
+
+
+def test_pieces_arrive_while_the_endpoint_still_writes(
+    client: openai.OpenAI, endpoint: SmallEndpoint
+) -> None:
+    go_on = threading.Event()
+
+    endpoint.answer = holding(go_on)
     chunks = iter(client.chat.completions.create(model="tuned", messages=QUESTION, stream=True))
     assert next(chunks).choices[0].delta.content == "one"
     go_on.set()
@@ -487,14 +493,7 @@ def test_more_than_the_limit_at_once_are_asked_to_wait(
     monkeypatch.setattr("deploy.web.proxy.MOST_AT_ONCE", 1)
     go_on = threading.Event()
 
-    def holding(asked: Asked) -> None:
-        asked.begin()
-        asked.piece("one")
-        assert go_on.wait(10)
-        asked.piece("two", "stop")
-        asked.event("[DONE]")
-
-    endpoint.answer = holding
+    endpoint.answer = holding(go_on)
     first = client.chat.completions.create(model="tuned", messages=QUESTION, stream=True)
     with pytest.raises(openai.RateLimitError, match="1 questions are under way"):
         ask(client)

@@ -6,13 +6,13 @@ and files that are sent on to a host of their own, which serves ranges.
 """
 
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from tests.small_server import running
 
 PAGE = 2
 
@@ -121,14 +121,6 @@ class Handler(BaseHTTPRequestHandler):
         """Say nothing: the test looks at `asked`."""
 
 
-@contextmanager
-def running_hub() -> Iterator[Hub]:
+def running_hub() -> AbstractContextManager[Hub]:
     """Run a hub until the block ends."""
-    with Hub() as hub:
-        thread = threading.Thread(target=hub.serve_forever, args=(0.05,), daemon=True)
-        thread.start()
-        try:
-            yield hub
-        finally:
-            hub.shutdown()
-            thread.join()
+    return running(Hub())
