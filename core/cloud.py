@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
 
 ML_SCOPE = "https://ml.azure.com/.default"
+AI_SCOPE = "https://cognitiveservices.azure.com/.default"
 STORAGE_SCOPE = "https://storage.azure.com/.default"
 
 
@@ -87,3 +88,7 @@ class Cloud:
                 show_progress=True,
             )
         return self._workspaces[outputs.workspace]
+
+    def hub_project(self, outputs: StackOutputs) -> "MLClient":
+        """Give the azure-ai-ml client of the hub's project, in which serverless tuning runs."""
+        return self.workspace(outputs.of_project())

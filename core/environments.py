@@ -29,10 +29,7 @@ def pinned_environment(
     """
     from azure.ai.ml.entities import Environment
 
-    chosen = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
-    image = str(chosen[f"image_{device}"])
-    listed = requirements or str(chosen.get(f"requirements_{device}", "requirements.txt"))
-    conda = _conda(name, str(chosen["python"]), folder / listed)
+    image, conda = pins(name, folder, device, requirements=requirements)
     return Environment(
         name=name,
         version=digest(json.dumps([image, conda], sort_keys=True).encode()),
@@ -40,6 +37,16 @@ def pinned_environment(
         image=image,
         conda_file=conda,
     )
+
+
+def pins(
+    name: str, folder: Path, device: Device, *, requirements: str = ""
+) -> tuple[str, dict[str, Any]]:
+    """Give a folder's image and conda file, as `pinned_environment` makes an environment of."""
+    chosen = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
+    listed = requirements or str(chosen.get(f"requirements_{device}", "requirements.txt"))
+    conda = _conda(name, str(chosen["python"]), folder / listed)
+    return str(chosen[f"image_{device}"]), conda
 
 
 def ensure_environment(cloud: Cloud, outputs: StackOutputs, environment: "Environment") -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.errors import CloudError, NotSignedIn
 from core.features import ClusterPlan
+from core.managed_recipe import AnyManaged
 from core.recipe import Recipe
 from core.settings import Settings
 
@@ -51,6 +52,8 @@ class Facts:
     workspace_id: str = ""
     """The ARM id of the stack's workspace, which need not be there yet; empty without a cloud."""
     recipe: Recipe | None = None
+    managed: AnyManaged | None = None
+    """A recipe of a managed route, which is tuned on nobody's machines; then `recipe` is None."""
     node: ClusterPlan | None = None
     """The nodes that one job is to run on; None: whatever the stack's clusters may run."""
     endpoint_vm_size: str = ""

@@ -48,6 +48,8 @@ GUIDES = "azure-docs, virtual-machines/sizes/migration-guides"
 MODELS = "azure-ai-docs, model retirements (page of July 2026; an edition of April said 2027)"
 TUNING = "training goes on for existing customers, until April 2027 at least"
 A100, A10, D5 = "Standard_NC24ads_A100_v4", "Standard_NV36ads_A10_v5", "Standard_D4s_v5"
+VERSION = r"(-\d{4}-\d\d-\d\d)?(\.ft-.+)?"
+RETIRED = "azure-ai-docs, concepts-retired-models-content.md (page of April 2026)"
 OPEN_MODELS = "gpt-oss-20b, Qwen3-32B or Llama-3.3-70B"
 SERVERLESS = "azure-ai-docs, concepts-retired-models-content.md"
 UBUNTU = "end of Canonical's standard support (22.04: Azure/Batch#200), and of patched images"
@@ -58,7 +60,14 @@ def _size(pattern: str, on: date, successor: str, source: str = SIZES) -> Retire
 
 
 def _model(pattern: str, on: date) -> Retirement:
-    return Retirement(Kind.MODEL, pattern, on, OPEN_MODELS, MODELS, TUNING)
+    """Give a model's end; with and without the date of a version, and what tuning adds to it."""
+    return Retirement(Kind.MODEL, rf"({pattern}){VERSION}", on, OPEN_MODELS, MODELS, TUNING)
+
+
+def _gone(
+    pattern: str, on: date, source: str, note: str = "nobody tunes or serves it"
+) -> Retirement:
+    return Retirement(Kind.MODEL, rf"({pattern}){VERSION}", on, OPEN_MODELS, source, note)
 
 
 def _package(name: str, on: date, successor: str, source: str, note: str = "") -> Retirement:
@@ -83,6 +92,18 @@ TABLE = (
     _model(r"gpt-4o(-mini)?", date(2026, 10, 1)),
     _model(r"gpt-4\.1(-mini|-nano)?", date(2026, 10, 14)),
     _model(r"o4-mini", date(2026, 10, 16)),
+    _gone(r"gpt-4(-32k)?(-0314|-0613)?", date(2025, 6, 6), RETIRED),
+    _gone(r"gpt-35-turbo-16k(-0613)?", date(2025, 4, 30), RETIRED),
+    _gone(r"gpt-35-turbo-(0301|0613)", date(2025, 2, 13), RETIRED),
+    _gone(
+        r"gpt-(35|3\.5)-turbo(-1106|-0125)?", date(2026, 7, 7), MODELS,
+        "the schedule of that day has it no more",
+    ),
+    _gone(r"babbage-002|davinci-002", date(2025, 1, 27), RETIRED),
+    Retirement(
+        Kind.SERVERLESS, r"(.*/)?Phi-3-medium-.*", date(2025, 8, 30), "Phi-4",
+        SERVERLESS, "the weights stay open: a recipe on a cluster of one's own is not touched",
+    ),
     Retirement(
         Kind.SERVERLESS, r"(.*/)?Phi-3(\.5)?-.*", date(2025, 8, 30), "Phi-4-mini-instruct",
         SERVERLESS, "the weights stay open: a recipe on a cluster of one's own is not touched",

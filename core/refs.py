@@ -58,6 +58,10 @@ class StackOutputs(Ref):
     alert_group: str = ""
     """Resource id of the action group that alerts write to; empty where nobody gets mails."""
 
+    def of_project(self) -> "StackOutputs":
+        """Give the same stack with the hub's project in the workspace's place: it is one, too."""
+        return self.model_copy(update={"workspace": self.project})
+
 
 class JobRef(Ref):
     """An Azure ML job."""

@@ -58,6 +58,8 @@ class Rule:
     mends: frozenset[str] = frozenset()
     """Commands that themselves do what it warns of, and need not say so."""
     needs_azure: bool = True
+    of_nodes: bool = False
+    """True where it is about machines of one's own: a managed training has none."""
 
     def concerns(self, command: str) -> bool:
         """Say whether a command asks for this rule."""

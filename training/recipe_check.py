@@ -7,15 +7,20 @@ from typing import Any, Literal
 
 from core.catalog import vm_size
 from core.errors import PrerequisiteError, SettingsError
+from core.facts import Facts
 from core.lifecycle import Kind, retirement
+from core.managed_recipe import AnyManaged
 from core.recipe import Recipe
+from core.rules import Status
+from core.settings import Settings
 from training.assets import packaged_weights
 from training.estimate.fixes import fixes
 from training.estimate.memory import GIB
 from training.estimate.offers import Fit, fit_of
 from training.estimate.shapes import Shape, ShapeUnknown, shape_of
 from training.estimate.work import DataSize
-from training.recipes import load_recipe
+from training.managed import rules as managed_rules
+from training.recipes import load_any_recipe
 
 TEMPLATES = ("Phi-3-", "Phi-3.5-", "Phi-4-mini", "SmolLM2", "random")
 """Families whose chat template training/job/ can mark, or TRL does; a part of their hub ids."""
@@ -53,12 +58,27 @@ class Verdict:
 def check_recipe(name: str, overrides: Iterable[str], size: str) -> Verdict:
     """Check a recipe by name or path, for a VM size."""
     try:
-        recipe = load_recipe(name, overrides)
+        recipe = load_any_recipe(name, overrides)
     except SettingsError as error:
         lines = str(error).splitlines()
         return Verdict(name, tuple(RecipeFinding("error", line) for line in lines))
-    found = (*_base(recipe), *_template(recipe), *_training(recipe), *_sizes(recipe, size))
+    if isinstance(recipe, Recipe):
+        found = (*_base(recipe), *_template(recipe), *_training(recipe), *_sizes(recipe, size))
+    else:
+        found = tuple(_managed(recipe))
     return Verdict(name, found)
+
+
+def _managed(recipe: AnyManaged) -> Iterator[RecipeFinding]:
+    """Find what the tables say of a model that Azure tunes itself; nobody is asked."""
+    facts = Facts("", Settings(), datetime.now(UTC).date(), managed=recipe)
+    words: dict[Status, Severity] = {Status.OK: "ok", Status.WARNING: "warning"}
+    for rule in (managed_rules.model, managed_rules.tier, managed_rules.method):
+        for found in rule(facts):
+            # A model that is closed to new customers is still a recipe for the others.
+            is_open = managed_rules.BEFORE in found.fix
+            severity = "warning" if is_open else words.get(found.status, "error")
+            yield RecipeFinding(severity, found.told, found.fix)
 
 
 def _base(recipe: Recipe) -> Iterator[RecipeFinding]:

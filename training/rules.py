@@ -154,7 +154,9 @@ RULES = (
     Rule("memory.fits", memory_fits, stops=TRAIN, needs_azure=False),
     Rule("hub.reach", hub_reach, warns=TRAIN, needs_azure=False),
     Rule("hub.revision", hub_revision, stops=TRAIN, needs_azure=False),
-    Rule("lifecycle.image", NODE.image_lasts, stops=TRAIN, needs_azure=False),
-    Rule("image.tag", NODE.image_is_there, stops=TRAIN, needs_azure=False),
-    Rule("lifecycle.job-packages", NODE.packages_last, stops=TRAIN, needs_azure=False),
+    Rule("lifecycle.image", NODE.image_lasts, stops=TRAIN, needs_azure=False, of_nodes=True),
+    Rule("image.tag", NODE.image_is_there, stops=TRAIN, needs_azure=False, of_nodes=True),
+    Rule(
+        "lifecycle.job-packages", NODE.packages_last, stops=TRAIN, needs_azure=False, of_nodes=True
+    ),
 )

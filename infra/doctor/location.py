@@ -71,5 +71,11 @@ def lasting(facts: Facts) -> Iterator[Finding]:
 
 RULES = (
     Rule("location", offered, stops=frozenset({"up"})),
-    Rule("lifecycle.vm-size", lasting, stops=frozenset({"up", "train"}), needs_azure=False),
+    Rule(
+        "lifecycle.vm-size",
+        lasting,
+        stops=frozenset({"up", "train"}),
+        needs_azure=False,
+        of_nodes=True,
+    ),
 )

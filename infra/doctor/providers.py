@@ -27,6 +27,9 @@ AZURE_ALONE = ("Microsoft.Network",)
 """Azure ML's managed network makes private endpoints by itself: no request of ours is refused for
 want of the registration, and so nothing here registers it."""
 
+ASKED_BY_GUIDES = {"hub": "Microsoft.Network"}
+"""What Microsoft's guides to serverless tuning want registered; no request of ours shows why."""
+
 LATER = {"Microsoft.Logic": "deploy --expires"}
 """Used by a command alone, which registers it with its first request; who may not, is told here."""
 
@@ -59,11 +62,19 @@ def registered(facts: Facts) -> Iterator[Finding]:
 def _needed_later(facts: Facts) -> Iterator[Finding]:
     """Say which commands would be refused for want of a registration that one may not do."""
     for name, command in LATER.items():
-        answer = facts.get(f"{facts.subscription}/providers/{name}", RESOURCES_API) or {}
-        if answer.get("registrationState") == "Registered":
+        if _is_registered(facts, name):
             continue
         if not allows(permissions(facts, facts.subscription), f"{name}/register/action"):
             yield warning(f"not registered: {name}; `{command}` would be refused", _fix([name]))
+    for feature, name in ASKED_BY_GUIDES.items():
+        if getattr(facts.settings, feature) and not _is_registered(facts, name):
+            told = f"not registered: {name}, which Microsoft's guide to serverless tuning asks for"
+            yield warning(told, _fix([name]))
+
+
+def _is_registered(facts: Facts, name: str) -> bool:
+    answer = facts.get(f"{facts.subscription}/providers/{name}", RESOURCES_API) or {}
+    return bool(answer.get("registrationState") == "Registered")
 
 
 def _is_registered_by_up(name: str, granted: list[dict[str, object]]) -> bool:

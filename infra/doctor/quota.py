@@ -134,6 +134,6 @@ def _own_cores(facts: Facts, priority: str = "Dedicated") -> dict[str, int]:
 
 STOPS = frozenset({"up", "train"})
 RULES = (
-    Rule("quota.cluster", dedicated, stops=STOPS),
-    Rule("quota.low-priority", low_priority, stops=STOPS),
+    Rule("quota.cluster", dedicated, stops=STOPS, of_nodes=True),
+    Rule("quota.low-priority", low_priority, stops=STOPS, of_nodes=True),
 )

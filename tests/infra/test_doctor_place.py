@@ -188,6 +188,16 @@ def test_who_may_not_register_what_an_expiry_needs_is_told() -> None:
     assert later.fix == "az provider register --wait -n Microsoft.Logic"
 
 
+def test_what_the_guide_to_serverless_tuning_asks_for_is_told() -> None:
+    about = facts(hub=True)
+    assert one(RULES, "providers", about).status is Status.OK
+    about = facts(hub=True)
+    unregister(about, "Microsoft.Network")
+    asked_for, rest = found(RULES, "providers", about)
+    assert (asked_for.status, rest.status) == (Status.WARNING, Status.OK)
+    assert asked_for.fix == "az provider register --wait -n Microsoft.Network"
+
+
 def test_what_azure_alone_calls_is_registered_by_nobody_else() -> None:
     about = facts(privateNetwork=True)
     unregister(about, "Microsoft.Network")

@@ -52,14 +52,14 @@ def test_four_bits_need_a_gpu_for_a_large_model_and_none_for_a_rehearsal() -> No
 
 
 def test_every_other_recipe_of_ours_fits_both() -> None:
-    for name in recipe_names():
+    for name in recipe_names("azureml"):
         recipe = load_recipe(name)
         assert recipe.method == "qlora" or fits_device(recipe, "cpu") == []
         assert fits_device(recipe, "gpu") == []
 
 
 def test_there_is_a_recipe_for_each_method_and_objective() -> None:
-    recipes = [load_recipe(name) for name in recipe_names()]
+    recipes = [load_recipe(name) for name in recipe_names("azureml")]
     assert {recipe.method for recipe in recipes} == {"full", "lora", "qlora"}
     assert {recipe.objective for recipe in recipes} == {"sft", "dpo"}
     assert all(recipe.description.endswith(".") for recipe in recipes)

@@ -6,26 +6,45 @@ What a recipe may say is `core.recipe`; this module reads YAML and lists every f
 import difflib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
 from core.environments import Device
 from core.errors import SettingsError
+from core.managed_recipe import OF_ROUTE, AnyManaged, OpenAIRecipe, ServerlessRecipe
 from core.recipe import Recipe
 from core.settings import findings
 
 FOLDER = Path(__file__).resolve().parent
+Checked = TypeVar("Checked", bound=BaseModel)
 
 
-def recipe_names() -> list[str]:
-    """List the recipes that come with the program."""
-    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+def recipe_names(route: str = "") -> list[str]:
+    """List the recipes that come with the program, or those of one route."""
+    names = sorted(path.stem for path in FOLDER.glob("*.yaml"))
+    return [name for name in names if not route or route_of(name) == route]
 
 
 def load_recipe(name_or_path: str, overrides: Iterable[str] = ()) -> Recipe:
-    """Read a recipe, apply overrides such as `training.epochs=2` and check the result.
+    """Read a recipe for a cluster of one's own; see `load_any_recipe`.
+
+    Raises:
+        SettingsError: as there, and a recipe of a managed route.
+    """
+    recipe = load_any_recipe(name_or_path, overrides)
+    if not isinstance(recipe, Recipe):
+        raise SettingsError(
+            f"{recipe.name} is a recipe of the route {recipe.route}: Azure tunes, and nothing runs"
+            " on a cluster of yours.",
+            hint="Only train, jobs, models and deploy take it.",
+        )
+    return recipe
+
+
+def load_any_recipe(name_or_path: str, overrides: Iterable[str] = ()) -> Recipe | AnyManaged:
+    """Read a recipe of any route, apply overrides such as `training.epochs=2`, check the result.
 
     A text with a slash or a .yaml ending is a path; anything else names a recipe of ours.
 
@@ -37,10 +56,22 @@ def load_recipe(name_or_path: str, overrides: Iterable[str] = ()) -> Recipe:
     document = _read(path)
     for override in overrides:
         _override(document, override, reasons)
-    recipe = _checked(document, reasons)
+    kind = _kind_of_recipe(document, reasons)
+    recipe = _checked(document, reasons, kind) if kind else None
     if reasons or recipe is None:
         raise SettingsError("\n".join(reasons), hint=f"In {path}; nothing was sent.")
     return recipe
+
+
+def route_of(name_or_path: str, overrides: Iterable[str] = ()) -> str:
+    """Say which route a recipe names, be the rest of it right or wrong; else the own cluster's."""
+    try:
+        document = _read(_find(name_or_path))
+    except SettingsError:
+        return "azureml"
+    for override in overrides:
+        _override(document, override, [])
+    return str(document.get("route", "azureml"))
 
 
 def changed_recipe(recipe: Recipe, overrides: Iterable[str]) -> Recipe:
@@ -53,7 +84,7 @@ def changed_recipe(recipe: Recipe, overrides: Iterable[str]) -> Recipe:
     reasons: list[str] = []
     for override in overrides:
         _override(document, override, reasons)
-    changed = _checked(document, reasons)
+    changed = _checked(document, reasons, Recipe)
     if reasons or changed is None:
         raise SettingsError("\n".join(reasons), hint="Nothing was sent.")
     return changed
@@ -141,23 +172,35 @@ def _override(document: dict[str, Any], text: str, reasons: list[str]) -> None:
     place[keys[-1]] = parsed
 
 
-def _checked(document: Mapping[str, Any], reasons: list[str]) -> Recipe | None:
+def _kind_of_recipe(
+    document: Mapping[str, Any], reasons: list[str]
+) -> type[Recipe] | type[ServerlessRecipe] | type[OpenAIRecipe] | None:
+    """Give the model of a document's route; None where there is no such route."""
+    route = document.get("route", "azureml")
+    if route not in OF_ROUTE:
+        reasons.append(f"route: {route!r} is none of {', '.join(OF_ROUTE)}")
+    return OF_ROUTE.get(str(route))
+
+
+def _checked(
+    document: Mapping[str, Any], reasons: list[str], kind: type[Checked]
+) -> Checked | None:
     try:
-        return Recipe.model_validate(document)
+        return kind.model_validate(document)
     except ValidationError as error:
         lines = findings(error).splitlines()
-        meant = [_suggestion(item["type"], item["loc"]) for item in error.errors()]
+        meant = [_suggestion(item["type"], item["loc"], kind) for item in error.errors()]
         if len(meant) == len(lines):
             lines = [line + suggestion for line, suggestion in zip(lines, meant, strict=True)]
         reasons.extend(lines)
         return None
 
 
-def _suggestion(kind: str, path: tuple[int | str, ...]) -> str:
+def _suggestion(error: str, path: tuple[int | str, ...], kind: type[BaseModel]) -> str:
     """Say which key was probably meant, where the finding is an unknown key."""
-    if kind != "extra_forbidden":
+    if error != "extra_forbidden":
         return ""
-    part: type[BaseModel] = Recipe
+    part: type[BaseModel] = kind
     for key in path[:-1]:
         inner = part.model_fields[str(key)].annotation if key in part.model_fields else None
         if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
