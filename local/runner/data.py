@@ -50,7 +50,7 @@ def stage(world: World, location: Location, target: Path) -> Path:
     source = location.folder(world)
     if source.is_file():
         target.mkdir(parents=True, exist_ok=True)
-        _link(source, target / source.name)
+        link(source, target / source.name)
         return target / source.name
     files = list(_files(source))
     if not files:
@@ -58,7 +58,7 @@ def stage(world: World, location: Location, target: Path) -> Path:
     for file in files:
         place = target / file.relative_to(source)
         place.parent.mkdir(parents=True, exist_ok=True)
-        _link(file, place)
+        link(file, place)
     return target
 
 
@@ -66,7 +66,8 @@ def _files(folder: Path) -> Iterator[Path]:
     return (path for path in sorted(folder.rglob("*")) if path.is_file())
 
 
-def _link(source: Path, target: Path) -> None:
+def link(source: Path, target: Path) -> None:
+    """Put a file at another place without taking room twice, where the disk can do that."""
     try:
         os.link(source, target)
     except OSError:

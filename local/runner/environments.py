@@ -96,7 +96,7 @@ def build(
     with log.open("a") as output:
         requirements = _requirements(environment, output)
         folder = world.environments / requirements.digest
-        with _locked(world.environments / f"{requirements.digest}.lock", is_stopped):
+        with locked(world.environments / f"{requirements.digest}.lock", is_stopped):
             if (folder / READY).exists():
                 _say(output, f"The environment {folder.name} is built already.")
             else:
@@ -177,8 +177,12 @@ def _uv() -> str:
 
 
 @contextmanager
-def _locked(path: Path, is_stopped: Callable[[], bool]) -> Iterator[None]:
-    """Hold a lock between processes; wait for it, but not after a stop."""
+def locked(path: Path, is_stopped: Callable[[], bool]) -> Iterator[None]:
+    """Hold a lock between processes; wait for it, but not after a stop.
+
+    Raises:
+        BuildFailed: it was stopped.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
         while True:

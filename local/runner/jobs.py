@@ -38,6 +38,8 @@ def resume(world: World) -> None:
         note_nodes(world, id)
     for id, document in world.state.find(KIND):
         status = document["properties"]["status"]
+        if document["properties"].get("jobType", "Command") != "Command":
+            continue  # another module's: `local/ml/finetuning_life.py`
         if status in WAITING:
             submit(world, id)
         elif status in WORKING:
@@ -59,6 +61,13 @@ def note_finalizing_seen(world: World, id: str) -> None:
     task = world.processes.task(id)
     if task is not None:
         task.seen.set()
+
+
+def note_followed(world: World, id: str) -> None:
+    """Remember that somebody follows a job that goes on."""
+    task = world.processes.task(id)
+    if task is not None:
+        task.is_followed = True
 
 
 def compute_id(workspace: str, properties: dict[str, Any]) -> str:

@@ -145,11 +145,13 @@ class Processes:
         self._lock = threading.RLock()
 
     def resume(self, world: "World") -> None:
-        """Take up what the state says after a start: see `jobs.resume`, `deployments.resume`."""
+        """Take up what the state says after a start: jobs, deployments, and what services have."""
         from local.runner import deployments, jobs
+        from local.services import resume_services
 
         jobs.resume(world)
         deployments.resume(world)
+        resume_services(world)
 
     def folder(self, id: str) -> Path:
         """Give the working folder of a resource; it need not exist.

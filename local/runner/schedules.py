@@ -1,8 +1,9 @@
-"""Runs the workflows that are due: their requests go the way that everybody's go.
+"""Runs the workflows that are due, and ends deployments whose time is over.
 
-Out through the proxy with a token of the workflow's identity, so that rights, faults and the log
-are those of any other client. An answer 202 is followed to its end, as Logic Apps do. Their retries
-of an action (four, after 408, 429 and 5xx) are not played: the next turn is the next try.
+A workflow's requests go the way that everybody's go: out through the proxy with a token of its
+identity, so that rights, faults and the log are those of any other client. An answer 202 is
+followed to its end, as Logic Apps do. Their retries of an action (four, after 408, 429 and 5xx) are
+not played: the next turn is the next try.
 """
 
 import http
@@ -19,6 +20,7 @@ from typing import Any
 
 from local import clock
 from local.access import identity_principal
+from local.arm.ai_deployment_life import expire
 from local.arm.workflows import RUNS, TIMER, put_off
 from local.login.tokens import AUDIENCES, mint
 from local.operations import Refusal
@@ -57,6 +59,7 @@ class Schedules:
         while not self._stopping.wait(LOOK_SECONDS):
             try:
                 self.run_due()
+                expire(self._world)
             except Exception:
                 log.exception("looking what is due failed")
 

@@ -21,6 +21,8 @@ class Task:
     thread: threading.Thread | None = None
     seen: threading.Event = field(default_factory=threading.Event)
     """Set when somebody has been told that a job is finalizing."""
+    is_followed: bool = False
+    """Whether somebody has asked how it goes, and where its log is."""
     before: "Task | None" = None
     """What this one replaces, for as long as that has not ended."""
     has_taken_over: bool = False
