@@ -23,7 +23,14 @@ from starlette.types import Message, Receive, Scope, Send
 from local.access import ANONYMOUS, Principal, require
 from local.arm.gate import check_gate
 from local.faults import Fault, refusal, take
-from local.login.tokens import ARM_AUDIENCE, ML_AUDIENCE, STORAGE_AUDIENCE, verify
+from local.login.tokens import (
+    ARM_AUDIENCE,
+    COGNITIVE_AUDIENCE,
+    FOUNDRY_AUDIENCE,
+    ML_AUDIENCE,
+    STORAGE_AUDIENCE,
+    verify,
+)
 from local.operations import (
     ARM,
     LOGIN,
@@ -39,6 +46,7 @@ from local.world import World
 
 log = logging.getLogger("local.requests")
 BLOB_SUFFIX = ".blob.core.windows.net"
+AI_SUFFIXES = (".openai.azure.com", ".cognitiveservices.azure.com", ".services.ai.azure.com")
 MOST_JSON = 32 << 20
 MOST_DRAINED = 256 << 20
 _SUBSCRIPTION = re.compile(r"(?:^|.*?)(/subscriptions/([^/]+)(?:/.*)?)", re.IGNORECASE)
@@ -178,10 +186,11 @@ class Application:
         if row.is_anonymous:
             return ANONYMOUS
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer":
+        is_key = host.endswith(AI_SUFFIXES) and token.count(".") != 2
+        if scheme.lower() == "bearer" and not is_key:
             return verify(self.world.folder, token, _audiences(host))
-        if host.endswith(BLOB_SUFFIX):
-            # A shared access signature, or nothing: the service looks and refuses.
+        if host.endswith((BLOB_SUFFIX, *AI_SUFFIXES)):
+            # A shared access signature, a key, or nothing: the service looks and refuses.
             return ANONYMOUS
         home = tenant(self.world.folder)
         raise Refusal(
@@ -226,6 +235,8 @@ async def _cut(request: Request, body: _Body) -> None:
 def _audiences(host: str) -> tuple[str, ...]:
     if host.endswith(BLOB_SUFFIX):
         return (STORAGE_AUDIENCE, f"https://{host}")
+    if host.endswith(AI_SUFFIXES):
+        return (COGNITIVE_AUDIENCE, FOUNDRY_AUDIENCE)
     return (ARM_AUDIENCE,) if host == ARM else (ARM_AUDIENCE, ML_AUDIENCE)
 
 
@@ -280,7 +291,11 @@ def _refusal_response(refusal: Refusal, host: str) -> Response:
             "error_codes": [int(number) for number in re.findall(r"AADSTS(\d+)", refusal.message)],
         }
     else:
-        error: dict[str, Any] = {"code": refusal.code, "message": refusal.message}
+        error: dict[str, Any] = {
+            "code": refusal.code,
+            "message": refusal.message,
+            **refusal.more,
+        }
         body = {"error": error | ({"details": refusal.details} if refusal.details else {})}
     return _json(refusal.status, body, refusal.headers)
 

@@ -40,3 +40,8 @@ def set_ahead(place: Place, seconds: float) -> None:
 def write(moment: float) -> str:
     """Write a moment as Azure does."""
     return datetime.fromtimestamp(moment, UTC).isoformat().replace("+00:00", "Z")
+
+
+def read(written: str) -> float:
+    """Read a moment as Azure writes it."""
+    return datetime.fromisoformat(written).timestamp()

@@ -8,9 +8,16 @@ Azure's limits depend on the subscription and the month.
 """
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 REGIONAL = ("northcentralus", "swedencentral", "eastus2")
 """Where training stays in the region; elsewhere, and for the open models, it is Global."""
+
+DEVELOPER = "DeveloperTier"
+"""For tuned OpenAI models alone: no price by the hour, and gone after a day."""
+
+TUNED = ".ft-"
+"""What the name of a tuned model has between its base model and its own id."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +40,19 @@ class Model:
 
     @property
     def skus(self) -> tuple[str, ...]:
-        """The kinds of deployment."""
-        return ("Standard", "GlobalStandard") if self.provider == "OpenAI" else ("GlobalStandard",)
+        """The kinds of deployment of the base model."""
+        if self.provider != "OpenAI":
+            return ("GlobalStandard",)
+        return ("Standard", "GlobalStandard", "DataZoneStandard")
+
+    @property
+    def tuned_skus(self) -> tuple[str, ...]:
+        """The kinds of deployment of what was tuned from it."""
+        return (*self.skus, DEVELOPER) if self.provider == "OpenAI" else self.skus
+
+    def is_over(self) -> bool:
+        """Say whether the base model has been retired."""
+        return bool(self.retired) and datetime.now(UTC).date().isoformat() >= self.retired
 
 
 MODELS = (
@@ -54,3 +72,18 @@ MODELS = (
     Model("Muse-Glimmer-30B", "1", "Microsoft", limit=100),
     Model("MAI-Code-1.1-Flash", "1", "Microsoft", limit=100),
 )
+
+
+def find_base(name: str) -> Model | None:
+    """Find a model by its name, with or without its version behind it."""
+    wanted = name.lower()
+    for model in MODELS:
+        if wanted in (model.name.lower(), f"{model.name}-{model.version}".lower()):
+            return model
+    return None
+
+
+def base_of(name: str) -> tuple[Model | None, bool]:
+    """Give the table's row for a base or tuned model's name, and whether it is a tuned one."""
+    base, tuned, _ = name.partition(TUNED)
+    return find_base(base), bool(tuned)

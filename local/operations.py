@@ -6,7 +6,7 @@ written from it. A request that is not in the table is answered 404 and named.
 """
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,12 @@ LOGIN = "login.microsoftonline.com"
 BLOB = "{account}.blob.core.windows.net"
 ML_API = "{region}.api.azureml.ms"
 SCORING = "{endpoint_host}.{region}.inference.ml.azure.com"
+OPENAI = "{account}.openai.azure.com"
+COGNITIVE = "{account}.cognitiveservices.azure.com"
+FOUNDRY = "{account}.services.ai.azure.com"
+MODELS = "{endpoint_host}.{region}.models.ai.azure.com"
+AI = "{account}.{ai_domain}.azure.com"
+"""All three of an AI account, for what it answers at each of them; see `local.ai.hosts`."""
 
 SIGNED_IN = "(any signed-in caller)"
 """An `action` that every token has; the handler shows only what concerns the caller."""
@@ -32,6 +38,8 @@ class Refusal(Exception):
 
     details: tuple[dict[str, str], ...] = ()
     """Further errors, each with code and message, where ARM's answer has such."""
+    more: Mapping[str, Any] = {}
+    """What else the error says, where a service's errors have fields of their own."""
 
     def __init__(self, status: int, code: str, message: str, **headers: str) -> None:
         super().__init__(f"{status} {code}: {message}")
@@ -143,13 +151,27 @@ def find_operation(method: str, host: str, path: str) -> tuple[Operation, dict[s
     return None
 
 
+def host_pattern(template: str) -> re.Pattern[str]:
+    """Give the expression of the hosts that a row's `host` stands for."""
+    return re.compile(_expression(template), re.IGNORECASE)
+
+
 def _expression(template: str) -> str:
     parts = re.split(r"(\{[a-z_]+(?::path)?\})", template)
     return "".join(_group(part) if part.startswith("{") else re.escape(part) for part in parts)
 
 
+CHOICES = {
+    "ai_domain": r"openai|cognitiveservices|services\.ai",
+    "ai_base": r"openai(?:/v1)?|api/projects/[^/]+/openai/v1",
+}
+"""Parts that are one of a few words, by their names."""
+
+
 def _group(part: str) -> str:
     name, _, rest = part.strip("{}").partition(":")
+    if name in CHOICES:
+        return f"(?P<{name}>{CHOICES[name]})"
     if rest:
         return f"(?P<{name}>.*)"
     return (

@@ -14,7 +14,7 @@ import socket
 from asyncio.trsock import TransportSocket
 from pathlib import Path
 
-from local.operations import OPERATIONS
+from local.operations import OPERATIONS, host_pattern
 
 log = logging.getLogger("local.proxy")
 USER = "rehearsal"
@@ -113,17 +113,12 @@ class Proxy:
 
 def is_played(host: str) -> bool:
     """Say whether an operation of the local Azure has this host."""
-    return any(_host_pattern(template).fullmatch(host) for template in {o.host for o in OPERATIONS})
+    return any(host_pattern(template).fullmatch(host) for template in {o.host for o in OPERATIONS})
 
 
 def is_outside(host: str) -> bool:
     """Say whether a host of the real network may be reached."""
     return any(host == name or (name[0] == "." and host.endswith(name)) for name in OUTSIDE)
-
-
-def _host_pattern(template: str) -> re.Pattern[str]:
-    parts = re.split(r"\{[a-z_]+\}", template.lower())
-    return re.compile("[a-z0-9-]+".join(re.escape(part) for part in parts))
 
 
 async def _pump(

@@ -60,8 +60,8 @@ def token_quotas() -> tuple[Quota, ...]:
     return tuple(
         of_tokens(model, sku, is_tuned=is_tuned)
         for model in MODELS
-        for sku in model.skus
         for is_tuned in (False, True)
+        for sku in (model.tuned_skus if is_tuned else model.skus)
     )
 
 

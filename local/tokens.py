@@ -1,19 +1,23 @@
-"""Tokens per minute in use: what deployed models hold of a location's limits, in thousands."""
+"""Tokens per minute in use: what deployed models hold of a location's limits, in thousands.
+
+What a deployment takes is free again as soon as it is deleted; at Azure that may be 20 s late.
+"""
 
 from collections import Counter
 
-from local.models import MODELS, Model
-from local.quota import of_tokens
+from local.models import Model, base_of
+from local.quota import Quota, of_tokens
 from local.state import Document, State
 
 ACCOUNTS = "Microsoft.CognitiveServices/accounts"
 DEPLOYMENTS = f"{ACCOUNTS}/deployments"
-TUNED = ".ft-"
-"""What the name of a tuned model has between its base model and its own id."""
 
 
-def used(state: State, location: str) -> Counter[str]:
-    """Count the capacity of deployments in a location, by the name of the quota."""
+def used(state: State, location: str, *, but: str = "") -> Counter[str]:
+    """Count the capacity of deployments in a location, by the name of the quota.
+
+    `but` is the id of a deployment to leave out: one that is about to be changed.
+    """
     found: Counter[str] = Counter()
     here = {
         id.lower()
@@ -22,25 +26,29 @@ def used(state: State, location: str) -> Counter[str]:
     }
     for id, deployment in state.find(DEPLOYMENTS):
         name = quota_name(deployment)
-        if name and id.lower().rpartition("/deployments/")[0] in here:
+        if id.lower() == but.lower() or not name:
+            continue
+        if id.lower().rpartition("/deployments/")[0] in here:
             found[name] += int((deployment.get("sku") or {}).get("capacity") or 1)
     return found
 
 
 def quota_name(deployment: Document) -> str:
     """Name the quota that a deployment takes from; empty where its model is not known."""
+    quota = quota_of(deployment)
+    return quota.name if quota else ""
+
+
+def quota_of(deployment: Document) -> Quota | None:
+    """Find the quota that a deployment takes from; tuned models have their own."""
     asked = str((deployment["properties"].get("model") or {}).get("name") or "")
-    base, is_tuned, _ = asked.partition(TUNED)
-    model = _model(base)
-    sku = str((deployment.get("sku") or {}).get("name") or "Standard").lower()
-    kind = next((one for one in model.skus if one.lower() == sku), "") if model else ""
-    return of_tokens(model, kind, is_tuned=bool(is_tuned)).name if model and kind else ""
+    model, is_tuned = base_of(asked)
+    sku = str((deployment.get("sku") or {}).get("name") or "Standard")
+    kind = offered(model, sku, is_tuned=is_tuned) if model else ""
+    return of_tokens(model, kind, is_tuned=is_tuned) if model and kind else None
 
 
-def _model(name: str) -> Model | None:
-    """Find a model by its name, with or without its version behind it."""
-    wanted = name.lower()
-    for model in MODELS:
-        if wanted in (model.name.lower(), f"{model.name}-{model.version}".lower()):
-            return model
-    return None
+def offered(model: Model, sku: str, *, is_tuned: bool) -> str:
+    """Give a kind of deployment in Azure's spelling; empty where the model has no such."""
+    kinds = model.tuned_skus if is_tuned else model.skus
+    return next((one for one in kinds if one.lower() == sku.lower()), "")

@@ -1,15 +1,18 @@
 """AI accounts (Azure AI services, Azure OpenAI): made, deleted, held for 48 hours, restored.
 
 The refusal of a held name is as reported in Azure/azure-cli#18146, that of an account with
-projects in Azure/terraform-provider-azapi#894. Deployments and keys of an account are not played.
+projects in Azure/terraform-provider-azapi#894. Deployments, files and tuned models go with their
+account and do not come back with it: what Azure restores of them is not known.
 """
 
+from local.ai.records import forget_account
 from local.arm.ai_projects import PROJECTS, make_system_policies
 from local.arm.holds import Hold, find_held
 from local.arm.types import ResourceType, guid, keep, now
 from local.names import is_taken
 from local.operations import Call, Refusal
 from local.state import Document
+from local.world import World
 
 ACCOUNTS = "Microsoft.CognitiveServices/accounts"
 KINDS = ("AIServices", "OpenAI")
@@ -60,6 +63,12 @@ def _meet(call: Call, asked: Document) -> Document | None:
     return held.resource if held else None
 
 
+def _empty(world: World, account: Document) -> None:
+    """End what runs in an account that goes, deployments and trainings, and drop what it keeps."""
+    world.processes.end_below(account["id"])
+    forget_account(world, account["id"])
+
+
 ACCOUNT = ResourceType(
     f"{ACCOUNTS}/{{name}}",
     "[a-zA-Z0-9][a-zA-Z0-9_.-]{1,63}",
@@ -70,7 +79,8 @@ ACCOUNT = ResourceType(
     fixed=("kind",),
     nested=(PROJECTS,),
     complete=_account,
+    before_delete=_empty,
     hold=Hold(lambda account: HOURS / 24, _meet),
     note="AIServices and OpenAI; not deleted while it has projects; held 48 hours after deletion;"
-    " properties.restore; no deployments or keys",
+    " properties.restore; deployments, files and models go with it",
 )

@@ -1,4 +1,4 @@
-"""What lives in an AI account beside deployments: Foundry projects and content filter policies.
+"""What lives in an AI account beside its deployments: Foundry projects and content filter policies.
 
 An account takes one change at a time. RequestConflict and AccountProvisioningStateInvalid are as
 many report them (terraform-azurerm#22607, Azure-Samples' troubleshooting pages); the refusals of
@@ -14,6 +14,7 @@ from local.state import Document, State
 ACCOUNTS = "Microsoft.CognitiveServices/accounts"
 PROJECTS = f"{ACCOUNTS}/projects"
 POLICIES = f"{ACCOUNTS}/raiPolicies"
+DEPLOYMENTS = f"{ACCOUNTS}/deployments"
 BUSY = ("Creating", "Deleting")
 SYSTEM_POLICIES = ("Microsoft.Default", "Microsoft.DefaultV2")
 HARMS = ("Hate", "Sexual", "Selfharm", "Violence")
@@ -25,13 +26,28 @@ def make_system_policies(state: State, account: str) -> None:
     """Give an account the content filters that Azure brings along."""
     for name in SYSTEM_POLICIES:
         id = f"{account}/raiPolicies/{name}"
-        properties = {"type": "SystemManaged", "mode": "Blocking", "contentFilters": []}
+        filters = _system_filters(is_newer=name == SYSTEM_POLICIES[1])
+        properties = {"type": "SystemManaged", "mode": "Blocking", "contentFilters": filters}
         document = {"id": id, "name": name, "type": POLICIES, "properties": properties}
         state.put(id, POLICIES, document)
 
 
+def _system_filters(*, is_newer: bool) -> list[Document]:
+    """List what Azure's own policies block: from medium severity on; DefaultV2 attacks, too."""
+    on: Document = {"blocking": True, "enabled": True}
+    harms = [
+        {"name": name, "source": source, "severityThreshold": "Medium", **on}
+        for name in HARMS
+        for source in ("Prompt", "Completion")
+    ]
+    if not is_newer:
+        return harms
+    shields = (("Jailbreak", "Prompt"), *((name, "Completion") for name in SHIELDS[2:]))
+    return [*harms, *({"name": name, "source": source, **on} for name, source in shields)]
+
+
 def _project(call: Call, document: Document, before: Document | None) -> None:
-    account = _account_at_rest(call, document)
+    account = account_at_rest(call, document)
     if account["properties"].get("allowProjectManagement") is not True:
         raise _bad(f"The account '{account['name']}' does not allow project management.")
     domain = account["properties"].get("customSubDomainName")
@@ -45,7 +61,7 @@ def _project(call: Call, document: Document, before: Document | None) -> None:
 
 
 def _policy(call: Call, document: Document, before: Document | None) -> None:
-    account, properties = _account_at_rest(call, document), document["properties"]
+    account, properties = account_at_rest(call, document), document["properties"]
     _check_own(document)
     base = properties.get("basePolicyName")
     if call.world.state.get(f"{account['id']}/raiPolicies/{base}") is None:
@@ -73,15 +89,26 @@ def _check_own(policy: Document) -> None:
 
 def _check_delete_policy(call: Call, policy: Document) -> None:
     _check_own(policy)
-    _account_at_rest(call, policy)
+    account = account_at_rest(call, policy)
+    for _, deployment in call.world.state.find(DEPLOYMENTS, below=account["id"]):
+        if str(deployment["properties"].get("raiPolicyName")).lower() == policy["name"].lower():
+            raise _bad(
+                f"The policy '{policy['name']}' is used by the deployment '{deployment['name']}'."
+            )
 
 
 def _check_delete_project(call: Call, project: Document) -> None:
-    _account_at_rest(call, project)
+    account_at_rest(call, project)
 
 
-def _account_at_rest(call: Call, document: Document) -> Document:
-    """Give the account; refuse while it, or something else in it, is being made or deleted."""
+def account_at_rest(call: Call, document: Document) -> Document:
+    """Give the account of what is in it; refuse while one of them is being made or deleted.
+
+    Of the document itself, too, where it is a deployment: projects are checked before.
+
+    Raises:
+        Refusal: 409, AccountProvisioningStateInvalid or RequestConflict; it counts as a poll.
+    """
     state, account = call.world.state, call.world.state.get(top_of(document["id"]))
     assert account is not None  # check_place was before
     if account["properties"].get("provisioningState") in BUSY:
@@ -89,9 +116,14 @@ def _account_at_rest(call: Call, document: Document) -> Document:
         raise Refusal(
             409, "AccountProvisioningStateInvalid", f"Account {account['id']} in state Accepted."
         )
-    for id, other in state.find(PROJECTS, below=account["id"]):
+    inside = [
+        (kind, row)
+        for kind in (PROJECTS, DEPLOYMENTS)
+        for row in state.find(kind, below=account["id"])
+    ]
+    for kind, (id, other) in inside:
         is_busy = other["properties"].get("provisioningState") in BUSY
-        if is_busy and id.lower() != document["id"].lower():
+        if is_busy and (kind == DEPLOYMENTS or id.lower() != document["id"].lower()):
             state.afterwards(lambda id=id: advance(call.world, id))  # type: ignore[misc]
             raise Refusal(
                 409,
@@ -125,8 +157,8 @@ POLICY = ResourceType(
     is_located=False,
     complete=_policy,
     check_delete=_check_delete_policy,
-    note="beside the system's Microsoft.Default and Microsoft.DefaultV2, whose filters are not"
-    " shown; stored, nothing is filtered",
+    note="beside the system's Microsoft.Default and Microsoft.DefaultV2; deployments filter by"
+    " them; not deleted while one does; blocklists are not played",
 )
 
 AI_TYPES = (PROJECT, POLICY)

@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 from local.access import ASSIGNMENTS, is_allowed
+from local.ai.records import forget_account
 from local.arm.checks import GROUPS
 from local.arm.holds import keep_deleted
 from local.arm.ids import group_of, name_of
@@ -13,6 +14,7 @@ from local.operations import SIGNED_IN, Answer, Call, Refusal, operation
 from local.state import Document
 from local.storage.containers import ACCOUNTS, delete_account_data
 from local.tenant import tenant
+from local.tokens import ACCOUNTS as AI_ACCOUNTS
 from local.world import World
 
 SUBSCRIPTION = "/subscriptions/{subscription}"
@@ -186,6 +188,7 @@ def _empty_group(world: World, group: Document, final: bool) -> None:
     world.processes.end_below(id)
     with state.transaction():
         accounts = [account["name"] for _, account in state.find(ACCOUNTS, below=id)]
+        ai_accounts = [account for account, _ in state.find(AI_ACCOUNTS, below=id)]
         for type in TYPES:
             if type.hold is not None:
                 for _, document in state.find(type.type, below=id):
@@ -195,6 +198,8 @@ def _empty_group(world: World, group: Document, final: bool) -> None:
     world.processes.end_below(id)
     for account in accounts:
         delete_account_data(world, account)
+    for account in ai_accounts:
+        forget_account(world, account)
 
 
 REMOVALS[GROUPS.lower()] = _empty_group

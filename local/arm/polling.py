@@ -27,6 +27,11 @@ KEPT_SECONDS = 600
 API = "api-version=2024-03-01"
 DELETING = "Deleting"
 
+Verdict = tuple[str, dict[str, str]]
+"""What a resource that is being made has come to: its provisioning state, an error if `Failed`."""
+SETTLING: dict[str, Callable[[World, Document], Verdict]] = {}
+"""By type in lower case: asked at the last poll of a creation; `Creating` asks for another one."""
+
 Removal = Callable[[World, Document, bool], None]
 REMOVALS: dict[str, Removal] = {}
 """By type in lower case: what goes with a resource when it goes; True: no hold is wanted."""
@@ -93,8 +98,11 @@ def operation_status(call: Call) -> Answer:
     if call.world.state.get(id) is None:
         raise Refusal(404, "NotFound", f"There is no operation '{call.parameters['operation']}'.")
     is_over = _step(call.world, id)
-    status = "Succeeded" if is_over else "InProgress"
+    error = (call.world.state.get(id) or {}).get("error")
+    status = "InProgress" if not is_over else "Failed" if error else "Succeeded"
     body: dict[str, Any] = {"id": call.path, "name": name_of(call.path), "status": status}
+    if error:
+        body["error"] = error
     return Answer(body, headers={} if is_over else HINT)
 
 
@@ -118,28 +126,41 @@ def _is_over(record: Document) -> bool:
 
 
 def _step(world: World, id: str) -> bool:
+    state, error = _verdict(world, id)
     with world.state.transaction():
         record = world.state.get(id)
         if record is None or _is_over(record):
             return True
-        record["left"] = max(0, record["left"] - 1)
+        record["left"] = max(0 if state != "Creating" else 1, record["left"] - 1)
+        if error and record["left"] == 0:
+            record["error"] = error
         world.state.put(id, KIND, record)
         if record["left"] > 0:
             return False
         if not record.get("removes"):
-            _settle(world.state, record["resource"])
+            _settle(world.state, record["resource"], state)
             return True
     # Not inside: it waits for processes, and those report to the state.
     _finish_removal(world, id)
     return True
 
 
-def _settle(state: State, resource_id: str) -> None:
+def _verdict(world: World, id: str) -> Verdict:
+    """Ask what a resource has come to; outside of transactions, as it may look at processes."""
+    record = world.state.get(id)
+    if record is None or record.get("removes") or _is_over(record):
+        return "Succeeded", {}
+    resource = world.state.get(record["resource"])
+    settling = SETTLING.get(str((resource or {}).get("type", "")).lower())
+    return settling(world, resource) if settling and resource else ("Succeeded", {})
+
+
+def _settle(state: State, resource_id: str, reached: str) -> None:
     resource = state.get(resource_id)
     if resource is None or is_deleting(resource):
         return
     if "provisioningState" in resource.get("properties", {}):
-        resource["properties"]["provisioningState"] = "Succeeded"
+        resource["properties"]["provisioningState"] = reached
         state.put(resource_id, resource["type"], resource)
 
 

@@ -247,7 +247,7 @@ WORKSPACE = ResourceType(
     delete_polls=2,
     busy_error="Conflict",
     hold=Hold(lambda workspace: 14, _meet, "forceToPurge", is_purged_by_delete=True),
-    nested=(f"{ML}/onlineEndpoints",),
+    nested=(f"{ML}/onlineEndpoints", f"{ML}/serverlessEndpoints"),
     complete=_workspace,
     check_delete=check_without_projects,
     before_delete=_end_processes,

@@ -18,11 +18,15 @@ from local.tenant import tenant
 ARM_AUDIENCE = "https://management.azure.com"
 STORAGE_AUDIENCE = "https://storage.azure.com"
 ML_AUDIENCE = "https://ml.azure.com"
+COGNITIVE_AUDIENCE = "https://cognitiveservices.azure.com"
+FOUNDRY_AUDIENCE = "https://ai.azure.com"
 AUDIENCES = {
     ARM_AUDIENCE: ARM_AUDIENCE,
     "https://management.core.windows.net": ARM_AUDIENCE,
     STORAGE_AUDIENCE: STORAGE_AUDIENCE,
     ML_AUDIENCE: ML_AUDIENCE,
+    COGNITIVE_AUDIENCE: COGNITIVE_AUDIENCE,
+    FOUNDRY_AUDIENCE: FOUNDRY_AUDIENCE,
 }
 """Resources that tokens can be had for, and the audience in the token."""
 

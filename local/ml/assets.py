@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from local.ml.locations import BLOB_HOST, locate, long_uri
+from local.ml.serverless import endpoint_of
 from local.ml.workspace import (
     PATH,
     TYPE,
@@ -189,6 +190,16 @@ def _full_container(state: State, noun: Noun, document: Document) -> Document:
 
 
 def _delete(call: Call, noun: Noun) -> Answer:
+    endpoint = endpoint_of(call.world.state, call.path) if noun is MODELS else ""
+    if endpoint:
+        # The sentence is that of Microsoft's guide to serverless fine-tuning; what the service
+        # itself answers, and with which status, is not known.
+        raise Refusal(
+            409,
+            "Conflict",
+            "You can't delete a custom model if it has an existing deployment: delete the"
+            f" serverless endpoint {endpoint!r} first.",
+        )
     return Answer(None, 200 if call.world.state.delete(call.path) else 204)
 
 
@@ -241,7 +252,12 @@ ENVIRONMENTS = Noun(
 )
 CODES = Noun("codes", ("codeUri",), _code, "found again by the hash that the client sends")
 DATA = Noun("data", ("dataUri", "dataType"), _data, "uri_file and uri_folder")
-MODELS = Noun("models", ("modelUri", "modelType"), _model, "the path must hold something")
+MODELS = Noun(
+    "models",
+    ("modelUri", "modelType"),
+    _model,
+    "the path must hold something; not deleted while a serverless endpoint serves it, but archived",
+)
 for _noun in (ENVIRONMENTS, CODES, DATA, MODELS):
     register(_noun)
 

@@ -1,6 +1,7 @@
 """Managed online endpoints: who may call them, with which keys, and where requests go.
 
-Batch, Kubernetes and serverless endpoints and traffic mirroring are not played.
+Batch and Kubernetes endpoints and traffic mirroring are not played; serverless endpoints are
+`local/ml/serverless.py`'s.
 """
 
 import re

@@ -35,11 +35,12 @@ def run_details(call: Call) -> dict[str, Any]:
     owner = workspace(call)["id"]
     job = read_job(call.world.state, f"{owner}/jobs/{call.parameters['run']}")
     record = call.world.state.get(f"{job['id']}/run") or {}
+    runner.note_followed(call.world, job["id"])
     if job["properties"]["status"] == "Finalizing":
         runner.note_finalizing_seen(call.world, job["id"])
     return {
         "runId": job["name"],
-        "target": job["properties"]["computeId"].rpartition("/")[2],
+        "target": (job["properties"]["computeId"] or "").rpartition("/")[2],
         "status": job["properties"]["status"],
         "startTimeUtc": record.get("startTimeUtc"),
         "endTimeUtc": record.get("endTimeUtc"),

@@ -1,14 +1,14 @@
-"""Command jobs: checked and stored here, run by `local/runner/jobs.py`.
+"""Jobs: stored here; `local/runner/jobs.py` runs commands, `local/ml/finetuning_life.py` tunes.
 
-Sweeps, pipelines, AutoML, Spark, fine-tuning jobs, schedules and serverless compute are not
-played and refused by name.
+Sweeps, pipelines, AutoML, Spark, schedules and serverless compute are not played and refused by
+name.
 """
 
 import re
 from typing import Any
 from urllib.parse import urlsplit
 
-from local.ml import runs
+from local.ml import finetuning, finetuning_life, runs
 from local.ml.locations import find_asset
 from local.ml.workspace import (
     PATH,
@@ -37,7 +37,8 @@ SOON = {"retry-after-ms": "150"}
     "PUT",
     f"{PATH}/jobs/{{job}}",
     action=f"{KIND}/write",
-    note="command jobs; a second PUT changes description, tags and archiving only",
+    note="command jobs, and serverless fine-tuning in projects: a real training of a small model;"
+    " a second PUT changes description, tags and archiving only",
 )
 def put_job(call: Call) -> Answer:
     """Submit a job, or change what may change of one."""
@@ -48,13 +49,14 @@ def put_job(call: Call) -> Answer:
         return _change(call, before, sent)
     _check(call, owner, sent)
     document = _document(call, owner, sent)
+    document = finetuning.complete(document, sent) if _is_tuning(sent) else document
     # Here, not in the job's own thread: jobs queue in the order in which they were submitted.
     runs.begin_job_run(call.world, owner["id"], document)
     with call.world.state.transaction():
         call.world.state.put(call.path, KIND, document)
         record = {"submitter": call.principal.object_id, "submitterName": call.principal.name}
         call.world.state.put(f"{call.path}/run", "ml/run", record)
-    runner.submit(call.world, call.path)
+    (finetuning_life if _is_tuning(sent) else runner).submit(call.world, call.path)
     return Answer(document, 201)
 
 
@@ -94,7 +96,7 @@ def cancel_job(call: Call) -> Answer:
     document = read_job(call.world.state, id)
     if document["properties"]["status"] in ENDED:
         return Answer(None, 200)
-    runner.cancel(call.world, id)
+    (finetuning_life if _is_tuning(document["properties"]) else runner).cancel(call.world, id)
     url = f"https://{ARM}{id}/cancelResult?api-version={call.query.get('api-version', '')}"
     return Answer(None, 202, {"Location": url, **SOON})
 
@@ -140,6 +142,7 @@ def read_job(state: State, id: str) -> Document:
 
 
 def _change(call: Call, before: Document, sent: dict[str, Any]) -> Answer:
+    finetuning.check_same(before, sent)
     for key in ("command", "codeId", "environmentId", "computeId"):
         if key in sent and sent[key] != before["properties"].get(key):
             raise Refusal(
@@ -155,16 +158,26 @@ def _change(call: Call, before: Document, sent: dict[str, Any]) -> Answer:
 
 def _check(call: Call, owner: Document, sent: dict[str, Any]) -> None:
     """Refuse what could not run, all findings at once."""
+    name = _name_findings(call.parameters["job"])
+    if _is_tuning(sent):
+        finetuning.check(call, owner, sent, name)
+        return
     if sent.get("jobType") != "Command":
-        raise bad_request(f"Jobs of type {sent.get('jobType')!r} are not played: Command is.")
+        raise bad_request(
+            f"Jobs of type {sent.get('jobType')!r} are not played: Command and FineTuning are."
+        )
     findings = [
-        *_name_findings(call.parameters["job"]),
+        *name,
         *_asset_findings(call, owner, sent),
         *_compute_findings(call, owner, sent),
         *runner.command_findings(sent),
     ]
     if findings:
         raise bad_request("The job cannot be run: " + " ".join(findings))
+
+
+def _is_tuning(properties: dict[str, Any]) -> bool:
+    return properties.get("jobType") == finetuning_life.TYPE
 
 
 def _name_findings(name: str) -> list[str]:

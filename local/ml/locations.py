@@ -163,4 +163,7 @@ def _output_uri(state: State, workspace: str, job: re.Match[str]) -> str:
         raise bad_request(
             f"The job {job['job']!r} has no output {job['output']!r}; it has: {named}."
         )
-    return f"{str(outputs[job['output']]['uri']).rstrip('/')}/{job['path']}"
+    uri = outputs[job["output"]].get("uri")
+    if not uri:
+        raise bad_request(f"The job {job['job']!r} has not written {job['output']!r} yet.")
+    return f"{str(uri).rstrip('/')}/{job['path']}"

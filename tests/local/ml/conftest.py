@@ -10,6 +10,7 @@ import pytest
 from azure.ai.ml.entities import Model
 from azure.identity import DefaultAzureCredential
 from azure_group import API, Group
+from hub_project import Project, make_project, use_quick_programs
 from ml_stack import Stack, make_stack
 
 from core.arm import Arm
@@ -27,6 +28,23 @@ def stack(local_azure: LocalAzure, azure_folder: Path) -> Iterator[Stack]:
     group = Group(arm, id)
     yield make_stack(group, azure_folder, credential)
     arm.delete(id, API)
+
+
+@pytest.fixture(scope="session")
+def made_project(local_azure: LocalAzure, azure_folder: Path) -> Iterator[Project]:
+    credential = DefaultAzureCredential()
+    arm = Arm(credential)
+    id = f"/subscriptions/{os.environ['AZURE_SUBSCRIPTION_ID']}/resourceGroups/g-hub-projects"
+    arm.put(id, API, {"location": "eastus2"})
+    yield make_project(Group(arm, id), azure_folder, credential, local_azure)
+    arm.delete(id, API)
+
+
+@pytest.fixture
+def project(made_project: Project) -> Project:
+    """The session's project of a hub; whatever other tests have set, its programs are quick."""
+    use_quick_programs(made_project.folder)
+    return made_project
 
 
 @pytest.fixture(scope="module")
