@@ -76,6 +76,13 @@ RULES: dict[str, Rule] = {
     "system.default": Rule("warning", "Give every chat the system message that serving sends."),
     "length.tokens": Rule("error", "Shorten the chat, leave it out, or raise training.max_length."),
     "routes.openai": Rule("note", "Nothing need be done for a training on Azure ML."),
+    "routes.few": Rule("error", "Collect more examples; the service does not train on fewer."),
+    "routes.size": Rule("error", "Train on a part of it, or on a cluster of your own."),
+    "routes.tokens": Rule("error", "Shorten the example or leave it out."),
+    "routes.weight": Rule("error", "Give `weight` 0 or 1, to assistant messages alone, not all 0."),
+    "routes.tools": Rule("error", "Write tools as the chat API does, for the route openai alone."),
+    "routes.images": Rule("error", "Leave pictures out, or take a model that sees: gpt-4o."),
+    "routes.pair": Rule("error", "Give each output an assistant's message, none of the user's."),
 }  # fmt: skip
 """Every rule by its name."""
 

@@ -149,6 +149,11 @@ def _about(sizes: Counter[int], share: float) -> set[int]:
     return chosen
 
 
+def place_of_chat(key: int, seed: int = 0) -> int:
+    """Give a chat's place by its identity, as `split_file` with that seed does."""
+    return _place(key, seed.to_bytes(8, "little", signed=True))
+
+
 def _place(key: int, salt: bytes) -> int:
     """Put a chat in the order that the seed makes: an even spread over 64 bits."""
     digest = blake2b(key.to_bytes(8, "little"), digest_size=8, key=salt).digest()

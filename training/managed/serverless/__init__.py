@@ -1,0 +1,1 @@
+"""Serverless tuning of open models in the stack's hub project."""
