@@ -3,7 +3,7 @@
 A key is read when access opens, stays in memory and goes nowhere but into a request's header.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from pydantic import SecretStr
@@ -23,6 +23,10 @@ class Access:
     endpoint: EndpointRef
     secret: Callable[[], SecretStr] = field(repr=False)
     """Gives a key, or a token that is valid now."""
+    fields: Mapping[str, str] = field(default_factory=dict)
+    """What every body must say: Azure OpenAI's `model` is the deployment's name."""
+    answers: str = ""
+    """Who answers, where the address has no choice of deployments; for the person to read."""
 
     def headers(self, deployment: str = "") -> dict[str, str]:
         """Write a request's headers; `deployment` asks that one, not the one that traffic finds."""

@@ -114,7 +114,9 @@ def _counts(answers: list[tuple[Answer, str]]) -> Counts:
         breaking_the_rule=sum(bool(answer.breaches) for answer, _ in answers),
         ending_with_a_question=sum(answer.ends_with_question for answer, _ in answers),
         equal_to_reference=sum(
-            answer.text.strip() == reference.strip() for answer, reference in answers
+            answer.text.strip() == reference.strip()
+            for answer, reference in answers
+            if reference.strip()
         ),
         empty=sum(not answer.text.strip() for answer, _ in answers),
     )

@@ -9,15 +9,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from core.errors import CloudError, UserError
+from deploy.talking.refusals import OPERATION, error_of, request_id_of, service_refusal
 
 if TYPE_CHECKING:
     import httpx
 
-OPERATION = "ask the endpoint"
 MODEL_STATUS = "ms-azureml-model-error-statuscode"
 """Azure answers 424 where the container answered an error; this header has the container's."""
 EVENT_STREAM = "text/event-stream"
 DONE = "[DONE]"
+FILTERED = "content_filter"
+"""Why an answer ended that Azure's content filter cut off."""
 MAX_EVENT_BYTES = 1 << 20
 """No chunk of a completion is as long: who sends more is no chat endpoint."""
 
@@ -75,7 +77,8 @@ def whole(answer: "httpx.Response") -> Part:
     try:
         document = answer.json()
         choice = document["choices"][0]
-        text = choice["message"]["content"]
+        is_filtered = choice.get("finish_reason") == FILTERED
+        text = choice["message"].get("content") if is_filtered else choice["message"]["content"]
         if not isinstance(text, str | None):
             raise TypeError
         return Part(text or "", str(choice.get("finish_reason") or ""), _usage(document))
@@ -107,8 +110,10 @@ def events(content: Iterator[bytes]) -> Iterator[str]:
 
 def refusal(answer: "httpx.Response") -> UserError:
     """Translate an answer that is none: the caller's fault, or the endpoint's."""
+    if (told := service_refusal(answer)) is not None:
+        return told
     status, reason = container_status(answer), reason_of(answer)
-    request_id = answer.headers.get("x-ms-request-id", "")
+    request_id = request_id_of(answer)
     if 400 <= status < 500 and status not in (401, 403, 404, 408, 424, 429):
         return UserError(f"The endpoint refused the question: {reason}")
     said = {
@@ -135,11 +140,7 @@ def container_status(answer: "httpx.Response") -> int:
 
 def reason_of(answer: "httpx.Response") -> str:
     """Find the reason: our program's shape, the inference server's, or plain text."""
-    try:
-        body = answer.json()
-    except ValueError:
-        return answer.text.strip()[:500] or answer.reason_phrase
-    error = body.get("error", body) if isinstance(body, dict) else body
+    error = error_of(answer)
     message = error.get("message") if isinstance(error, dict) else error
     return str(message or answer.reason_phrase)[:500]
 

@@ -13,7 +13,6 @@ from core.errors import CloudError, UserError
 from core.refs import EndpointRef
 from deploy.access import DEPLOYMENT_HEADER, Access
 from deploy.talking.answers import (
-    OPERATION,
     BrokenOff,
     EndedEarly,
     Part,
@@ -23,6 +22,7 @@ from deploy.talking.answers import (
     received,
     refusal,
 )
+from deploy.talking.refusals import OPERATION
 
 if TYPE_CHECKING:
     import httpx
@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 TIMEOUT_SECONDS = 190
 """A little more than the endpoint's own limit, so that its answer arrives."""
 CONNECT_SECONDS = 15
-MAX_WAIT_SECONDS = 30
+MAX_WAIT_SECONDS = 60
+HOPELESS_SECONDS = 120
+"""Azure says 86400 where one question alone is over the limit: that is not waited for."""
 RETRIED = (429, 502, 503, 504)
 """Asked once more, as a question changes nothing; a 500 is the model's own, and would be again."""
 STREAMING = {"stream": True, "stream_options": {"include_usage": True}}
@@ -49,6 +51,7 @@ class NotAnswered(Exception):
         self.names_streaming = answer is not None and "stream" in reason_of(answer)
         said = answer.headers.get("Retry-After", "") if answer is not None else ""
         self.wait = min(int(said), MAX_WAIT_SECONDS) if said.isdecimal() else 1
+        self.is_worth_a_wait = not said.isdecimal() or int(said) <= HOPELESS_SECONDS
 
 
 @dataclass
@@ -64,6 +67,8 @@ class Line:
     """The deployment that gave the last answer, as Azure tells it."""
     is_streamed: bool = False
     """The last answer came in parts."""
+    waits: int = 1
+    """How often a busy endpoint is waited for with one question."""
     client: "httpx.Client | None" = field(default=None, repr=False)
     _streaming: Body = field(default_factory=lambda: dict(STREAMING), repr=False)
     """What asks for parts; less, once the container has refused it."""
@@ -100,7 +105,8 @@ class Line:
             self.client = None
 
     def _parts(self, body: Body) -> Iterator[Part]:
-        tried: set[str] = set()
+        body.update(self.access.fields)
+        tried: list[str] = []
         while True:
             try:
                 yield from self._try(body)
@@ -108,8 +114,8 @@ class Line:
             except NotAnswered as failed:
                 self._prepare_another(failed, body, tried)
 
-    def _prepare_another(self, failed: NotAnswered, body: Body, tried: set[str]) -> None:
-        """Change what may help, each thing once.
+    def _prepare_another(self, failed: NotAnswered, body: Body, tried: list[str]) -> None:
+        """Change what may help, each thing once, and wait at most `waits` times.
 
         Raises:
             UserError: nothing may; what the last try brought.
@@ -121,14 +127,18 @@ class Line:
         elif failed.status == 401 and failed.is_of_the_endpoint and self._may("reopen", tried):
             assert self.reopen is not None
             self.access = self.reopen()
-        elif failed.status in (0, *RETRIED) and self._may("wait", tried):
+        elif (
+            failed.status in (0, *RETRIED)
+            and failed.is_worth_a_wait
+            and self._may("wait", tried, self.waits)
+        ):
             time.sleep(failed.wait)
         else:
             raise failed.error from failed.__cause__
 
-    def _may(self, step: str, tried: set[str]) -> bool:
-        may = step not in tried and (step != "reopen" or self.reopen is not None)
-        tried.add(step)
+    def _may(self, step: str, tried: list[str], times: int = 1) -> bool:
+        may = tried.count(step) < times and (step != "reopen" or self.reopen is not None)
+        tried.append(step)
         return may
 
     def _try(self, body: Body) -> Iterator[Part]:
@@ -142,7 +152,9 @@ class Line:
                 if answer.status_code != 200:
                     answer.read()
                     raise NotAnswered(refusal(answer), answer)
-                self.answered_by = answer.headers.get(DEPLOYMENT_HEADER, self.deployment)
+                self.answered_by = answer.headers.get(
+                    DEPLOYMENT_HEADER, self.deployment or self.access.answers
+                )
                 self.is_streamed = is_streamed(answer)
                 for part in received(answer):
                     has_part = True

@@ -165,5 +165,20 @@ def open_conversation(
     def opened() -> Access:
         return open_access(cloud, outputs, endpoint)
 
+    return converse(opened, system=system, options=options, deployment=deployment)
+
+
+def converse(
+    opened: Callable[[], Access],
+    *,
+    system: str = "",
+    options: Options | None = None,
+    deployment: str = "",
+) -> Conversation:
+    """Open a conversation with whatever `opened` lets in to; it is called anew for a renewed key.
+
+    Raises:
+        CloudError: Azure does not give what opens it.
+    """
     line = Line(opened(), deployment, reopen=opened)
     return Conversation(line, system, options or Options())

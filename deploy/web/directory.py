@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import anyio.to_thread
 
@@ -23,6 +23,21 @@ FRESH_SECONDS = 15
 """So long what is known is taken for true."""
 ASKED_AGAIN_SECONDS = 3
 """Azure is asked about an unknown id no more often than this."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Way:
+    """Where a deployment is asked, and what opens it."""
+
+    url: str
+    headers: dict[str, str] = dataclasses.field(repr=False)
+    fields: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """What every body must say."""
+
+    @property
+    def secret(self) -> str:
+        """The key or token in the headers."""
+        return self.headers["Authorization"].partition(" ")[2]
 
 
 class Directory:
@@ -67,23 +82,21 @@ class Directory:
             raise self._unknown(model)
         return found
 
-    async def headers(self, deployment: str, *, anew: bool = False) -> tuple[dict[str, str], str]:
-        """Write a request's headers, and give the secret in them; `anew` reads the key again.
+    async def way(self, deployment: str, *, anew: bool = False) -> "Way":
+        """Say where a deployment is asked and with what; `anew` reads the key again.
 
         Raises:
             Refused: Azure gives no key or no token.
         """
-
-        def write() -> tuple[dict[str, str], str]:
-            if self._access is None or anew:
-                self._access = self._unlock(self.state.ref)
-            headers = self._access.headers(deployment)
-            return headers, headers["Authorization"].partition(" ")[2]
-
         try:
-            return await anyio.to_thread.run_sync(write)
+            return await anyio.to_thread.run_sync(lambda: self._way(deployment, anew))
         except UserError as error:
             raise Refused(502, "no_access", _told(error)) from error
+
+    def _way(self, deployment: str, anew: bool) -> "Way":
+        if self._access is None or anew:
+            self._access = self._unlock(self.state.ref)
+        return Way(self.state.ref.scoring_url, self._access.headers(deployment))
 
     async def refresh(self, *, older_than: float = FRESH_SECONDS) -> None:
         """Look at the endpoint again where what is known is older than this many seconds."""

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from deploy.endpoint import DeploymentState
-from deploy.talking.answers import MODEL_STATUS, container_status, is_streamed
+from deploy.talking.answers import FILTERED, MODEL_STATUS, container_status, is_streamed
 from deploy.talking.asking import CONNECT_SECONDS, TIMEOUT_SECONDS
 from deploy.web.directory import Directory
 from deploy.web.documents import TooLarge, parse_object, read_limited, to_json
@@ -84,14 +84,14 @@ class Upstream:
     async def _send(
         self, deployment: DeploymentState, body: dict[str, Any], *, anew: bool = False
     ) -> Answer:
-        headers, secret = await self.directory.headers(deployment.name, anew=anew)
+        way = await self.directory.way(deployment.name, anew=anew)
         # Without a list of encodings: a compressed stream would come in blocks.
-        headers |= {"Content-Type": "application/json", "Accept-Encoding": "identity"}
-        content = _written(_without(body, self._refused.get(deployment.name, ())))
-        url = self.directory.state.ref.scoring_url
-        request = self._client.build_request("POST", url, content=content, headers=headers)
+        headers = way.headers | {"Content-Type": "application/json", "Accept-Encoding": "identity"}
+        kept = _without(body, self._refused.get(deployment.name, ()))
+        content = _written({**kept, **way.fields})
+        request = self._client.build_request("POST", way.url, content=content, headers=headers)
         try:
-            return Answer(deployment, await self._client.send(request, stream=True), secret)
+            return Answer(deployment, await self._client.send(request, stream=True), way.secret)
         except httpx.TimeoutException as error:
             raise Refused(
                 504, "timeout", f"The endpoint did not answer in {TIMEOUT_SECONDS} s."
@@ -110,9 +110,11 @@ async def read_completion(answer: Answer) -> dict[str, Any]:
     try:
         document = parse_object(await _content(answer))
         for choice in document["choices"]:
+            if choice.get("finish_reason") == FILTERED:  # of such an answer nothing may be left
+                choice["message"]["content"] = choice["message"].get("content") or ""
             if not isinstance(choice["message"]["content"], str):
                 raise TypeError("no text")
-    except (ValueError, LookupError, TypeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise Refused(
             502, "no_completion", "The endpoint's answer is no chat completion."
         ) from error

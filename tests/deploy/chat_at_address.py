@@ -18,7 +18,9 @@ from deploy.talking.chat import Conversation, Options
 ADDRESS, HAS_BASE, *OPTIONS = sys.argv[1:]
 
 
-def open_sides(session: object, model: str | None, system: str, options: Options) -> Sides:
+def open_sides(
+    session: object, model: str | None, system: str, options: Options, route: str
+) -> Sides:
     reference = EndpointRef(name="ep", scoring_url=f"{ADDRESS}/score", deployment="blue")
     access = Access(reference, lambda: SecretStr("a-secret-key"))
 

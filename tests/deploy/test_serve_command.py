@@ -43,7 +43,7 @@ class There(SmallEndpoint):
 
 from tests.deploy.small_endpoint import deployed
 there = There(int(sys.argv.pop(1)))
-commands.serve.open_directory = lambda _: Directory(
+commands.serve.open_directory = lambda *_: Directory(
     there.look(), there.look, there.unlock, base_command="deploy the base"
 )
 import cli
@@ -156,6 +156,7 @@ def test_a_stack_without_an_endpoint_is_told_what_to_do(
 
     monkeypatch.setattr("commands.serve.Session", lambda stack: Bare)
     monkeypatch.setattr("commands.serve.find", lambda *_: None)
+    monkeypatch.setattr("commands.serve.managed_sides", lambda session: {})
     result = CliRunner().invoke(serve, ["--port", "0", "--votes", str(tmp_path / "v")])
     assert isinstance(result.exception, PrerequisiteError)
     assert result.exception.hint == "tunestack deploy --stack dev"

@@ -51,7 +51,9 @@ class Echo:
 def echo(monkeypatch: pytest.MonkeyPatch) -> Iterator[Echo]:
     line = Echo()
 
-    def open_sides(session: Any, model: str | None, system: str, options: Options) -> Sides:
+    def open_sides(
+        session: Any, model: str | None, system: str, options: Options, route: str
+    ) -> Sides:
         sides = Sides(lambda side, told: Conversation(line, told, options), system)  # type: ignore[arg-type]
         sides.choose(model or "tuned")
         return sides
@@ -261,5 +263,6 @@ def stack(monkeypatch: pytest.MonkeyPatch, deployments: Any, traffic: str) -> No
     access = Access(ENDPOINT, lambda: SecretStr("a-secret-key"))
     monkeypatch.setattr(Session, "cloud", None)
     monkeypatch.setattr(Session, "outputs", None)
+    monkeypatch.setattr("commands.chat.sides.managed_sides", lambda session: {})
     monkeypatch.setattr("commands.chat.sides.find", lambda *_: state)
     monkeypatch.setattr("deploy.talking.chat.open_access", lambda *_: access)
