@@ -154,6 +154,26 @@ NEEDS = (
         ("hub", "foundry"),
     ),
     Need(
+        "deploy what Azure OpenAI tuned, see it and end it",
+        tuple(f"{AI}/accounts/deployments/{verb}" for verb in ("read", "write", "delete")),
+        ("hub", "foundry"),
+    ),
+    Need(
+        "serve a model serverless, see it, read its keys and end it",
+        tuple(
+            f"{WORKSPACES}/serverlessEndpoints/{verb}"
+            for verb in ("read", "write", "delete", "listKeys/action")
+        ),
+        ("hub",),
+    ),
+    Need(
+        "subscribe to a model of another maker than Microsoft",
+        tuple(
+            f"{WORKSPACES}/marketplaceSubscriptions/{verb}" for verb in ("read", "write", "delete")
+        ),
+        ("hub",),
+    ),
+    Need(
         "watch the endpoint",
         (
             "Microsoft.Insights/diagnosticSettings/write",

@@ -31,7 +31,12 @@ class AiAccount(pulumi.ComponentResource):
     upgraded to that only once.
     """
 
-    def __init__(self, site: Site, group: resources.ResourceGroup) -> None:
+    def __init__(
+        self,
+        site: Site,
+        group: resources.ResourceGroup,
+        before_account_goes: pulumi.ResourceHookBinding | None,
+    ) -> None:
         super().__init__("tunestack:infra:AiAccount", "ai")
         self.resource = ai.Account(
             "ai-account",
@@ -48,7 +53,7 @@ class AiAccount(pulumi.ComponentResource):
                 public_network_access=ai.PublicNetworkAccess.ENABLED,
             ),
             tags=site.tags,
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=pulumi.ResourceOptions(parent=self, hooks=before_account_goes),
         )
         self.id, self.name = self.resource.id, self.resource.name
         self.principal = self.resource.identity.apply(principal_of)
@@ -60,7 +65,12 @@ class Foundry(pulumi.ComponentResource):
     """A content filter and a project in the AI account, and the person's grants on both."""
 
     def __init__(
-        self, site: Site, group: resources.ResourceGroup, account: AiAccount, grants: Grants
+        self,
+        site: Site,
+        group: resources.ResourceGroup,
+        account: AiAccount,
+        grants: Grants,
+        before_filter_goes: pulumi.ResourceHookBinding | None,
     ) -> None:
         super().__init__("tunestack:infra:Foundry", "foundry")
         self.filter = ai.RaiPolicy(
@@ -73,7 +83,7 @@ class Foundry(pulumi.ComponentResource):
                 mode=ai.RaiPolicyMode.BLOCKING,
                 content_filters=[*_harms(), *_shields()],
             ),
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=pulumi.ResourceOptions(parent=self, hooks=before_filter_goes),
         )
         self.project = ai.Project(
             "ai-project",

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 from math import ceil
 from typing import Any
 
+from core.managed_prices import hosting
 from core.price_list import DEDICATED, HOURS_A_MONTH, Meter, PriceList, Quote, shipped
 from core.settings import Settings
 from infra.arm_types import TYPES
@@ -27,7 +28,7 @@ class Price:
 
     what: str
     when: str
-    """`standing`, `training`, `further clusters` or `serving`."""
+    """`standing`, `training`, `further clusters`, `serving` or `hosting` (by Azure itself)."""
     per_hour: float | None
     """None where the price is not known."""
     source: str
@@ -86,6 +87,7 @@ def prices(
             for plan in further
         ),
         _vm(listed, settings.deployment_vm_size, "one instance of a deployment", "serving", day),
+        *_hosting(settings, day),
     )
 
 
@@ -154,6 +156,23 @@ def _meters(settings: Settings) -> list[tuple[Meter, int]]:
     plans = settings.cluster_plans
     balancers = sum(ceil(plan.max_nodes / NODES_PER_BALANCER) for plan in plans)
     return [*found, (Meter.LOAD_BALANCER, balancers)]
+
+
+def _hosting(settings: Settings, day: date) -> list[Price]:
+    """List what a tuned model costs an hour that Azure itself hosts; tokens come on top.
+
+    Of a serverless endpoint no public page says it.
+    """
+    rows = [
+        (settings.foundry, "a tuned model of Azure OpenAI", "gpt-4.1-mini", "GlobalStandard"),
+        (settings.foundry, "the same for a day, to compare", "gpt-4.1-mini", "DeveloperTier"),
+        (settings.hub, "a tuned model's serverless endpoint", "Phi-4-mini-instruct", "Consumption"),
+    ]
+    return [
+        _priced(f"{what}, {sku}", "hosting", hosting(model, sku), 1, settings.location, day)
+        for is_on, what, model, sku in rows
+        if is_on
+    ]
 
 
 def _registry(settings: Settings) -> Meter:

@@ -12,7 +12,7 @@ from infra.budget import Budget
 from infra.compute import clusters
 from infra.foundry import AiAccount, Foundry
 from infra.grants import Grants
-from infra.hooks import before_project_goes
+from infra.hooks import before_account_goes, before_project_goes
 from infra.hub import Hub
 from infra.identity import Identities
 from infra.monitoring import Monitoring
@@ -29,7 +29,9 @@ def declare(settings: Settings, *, engine: str = PULUMI) -> Mapping[str, Any]:
 
     group = adopted_group(site) if settings.adopt_group else _own_group(site, engine)
     identities = Identities(site, group)
-    account = AiAccount(site, group) if settings.hub or settings.foundry else None
+    # Registered in any case: the `up` that switches a feature off runs them before it goes.
+    before_account, before_project = before_account_goes(site), before_project_goes(site)
+    account = AiAccount(site, group, before_account) if settings.hub or settings.foundry else None
     principal = account.principal if account else None
     grants = Grants(site, identities, person=caller.object_id, ai_account=principal)
     grants.give(Scope.GROUP, group.id)
@@ -49,12 +51,11 @@ def declare(settings: Settings, *, engine: str = PULUMI) -> Mapping[str, Any]:
         after=[*grants.of(Who.JOB), *grants.of(Who.WORKSPACE)],
     )
     hub = foundry = None
-    # Registered in any case: the `up` that switches the hub off runs it before the project goes.
-    hook = before_project_goes(site)
     if account and identities.hub:
-        hub = Hub(site, group, workspace.linked, identities.hub, account, grants, hook)
+        linked = workspace.linked
+        hub = Hub(site, group, linked, identities.hub, account, grants, before_project)
     if account and settings.foundry:
-        foundry = Foundry(site, group, account, grants)
+        foundry = Foundry(site, group, account, grants, before_account)
 
     return {
         "subscription_id": site.subscription,

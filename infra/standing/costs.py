@@ -1,8 +1,8 @@
 """What a stack has cost so far: run times and standing times, by list prices. No bill.
 
-Not seen: storage and logs by use, data transfer, a node's start and its idle minutes, deployments
-and jobs that were deleted, changes of an instance count, and discounts. Azure's own figures are
-`billed`; they lag by a day.
+Not seen: storage and logs by use, data transfer, tokens of hosted models, a node's start and its
+idle minutes, deployments and jobs that were deleted, changes of an instance count, and discounts.
+Azure's own figures are `billed`; they lag by a day.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from core.errors import CloudError
 from core.price_list import DEDICATED, LOW_PRIORITY, PriceList
 from infra.prices import Price
+from infra.standing.hosted import HostedModel
 from infra.standing.run_times import Ran, moment
 from infra.standing.workloads import API, Compute, Deployment, Endpoint, Workloads, total
 
@@ -25,8 +26,8 @@ BIRTHS = ("creationDate", "creationTime", "createdOn")
 """Where registries, workspaces and clusters say it besides `systemData`."""
 
 NOT_SEEN = (
-    "storage and logs by use, data transfer, a node's start and its idle minutes, what was deleted"
-    " since, earlier instance counts, discounts"
+    "storage and logs by use, data transfer, tokens of hosted models, a node's start and its idle"
+    " minutes, what was deleted since, earlier instance counts, discounts"
 )
 
 
@@ -35,7 +36,7 @@ class Item:
     """One thing that has cost something."""
 
     kind: str
-    """`job`, `deployment` or `standing`."""
+    """`job`, `tuning` (by a managed service), `deployment` or `standing`."""
     name: str
     what: str
     hours: float | None
@@ -105,15 +106,17 @@ def costs(
         for endpoint in found.endpoints
         for deployment in endpoint.deployments
     ]
+    rows += [_hosted(one, now) for one in found.hosted]
     return Costs(tuple(rows), total(_nodes(compute, listed) for compute in found.computes))
 
 
 def burn(found: Workloads, listed: PriceList) -> float | None:
-    """Give USD an hour of what runs now: nodes and deployments; None where a price is unknown."""
+    """Give USD an hour of what runs now: nodes, deployments, hosted models; None: not known."""
     deployments = (one for endpoint in found.endpoints for one in endpoint.deployments)
     return total(
         [
             *(deployment_price(one, listed) for one in deployments),
+            *(one.per_hour for one in found.hosted),
             *(_nodes(compute, listed) for compute in found.computes),
         ]
     )
@@ -188,6 +191,16 @@ def _deployment(
     name = f"{endpoint.name}/{deployment.name}"
     what = f"{deployment.instances} × {deployment.vm_size}"
     return Item("deployment", name, what, hours, _times(price, hours), per_hour=price)
+
+
+def _hosted(hosted: HostedModel, now: datetime) -> Item:
+    """Price a model that Azure hosts since it was made; its tokens are not seen."""
+    since = moment(hosted.created)
+    hours = (now - since).total_seconds() / 3600 if since else None
+    price = hosted.per_hour
+    usd = 0.0 if price == 0 else _times(price, hours)
+    what = f"{hosted.kind}, {hosted.what}, {hosted.sku}"
+    return Item("deployment", hosted.name, what, hours, usd, per_hour=price)
 
 
 def _nodes(compute: Compute, listed: PriceList) -> float | None:

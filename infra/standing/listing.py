@@ -9,6 +9,7 @@ from infra.arm_types import BY_ARM_TYPE, GROUP, RESOURCES_API, TYPES
 from infra.engine import Existing
 from infra.prices import standing_price
 from infra.site import STACK_TAG, Site
+from infra.standing.hosted import ACCOUNTS, in_account
 from infra.standing.workloads import Workloads, in_workspace
 
 if TYPE_CHECKING:
@@ -71,6 +72,17 @@ def own_workspaces(arm: "Arm", site: Site) -> tuple[str, ...]:
     return tuple(sorted(own_ids(arm, site, WORKSPACES, *names), key=lambda id: _rank(arm, id)))
 
 
+def is_project(arm: "Arm", workspace: str) -> bool:
+    """Say whether a workspace is a hub's project, which alone has serverless endpoints."""
+    return _rank(arm, workspace) == 0
+
+
+def own_accounts(arm: "Arm", site: Site) -> tuple[str, ...]:
+    """Find the stack's AI account; by its name only where the settings have one."""
+    has_one = site.settings.hub or site.settings.foundry
+    return tuple(own_ids(arm, site, ACCOUNTS, *([site.names.ai_account] if has_one else [])))
+
+
 def _rank(arm: "Arm", workspace: str) -> int:
     kind = BY_ARM_TYPE[WORKSPACES]
     found = arm.get(workspace, kind.api_version) or {}
@@ -124,6 +136,7 @@ def remains(arm: "Arm", site: Site, known: Iterable[Existing] = ()) -> tuple[Rem
 def running(found: Workloads, *, is_ours: bool = True) -> list[Remaining]:
     """Write what runs in a workspace as things that remain, each with its price."""
     rows = [Remaining(e.name, "endpoint", e.id, e.per_hour, is_ours) for e in found.endpoints]
+    rows += [Remaining(h.name, h.kind, h.id, h.per_hour, is_ours) for h in found.hosted]
     rows += [Remaining(job.name, "job", job.id, 0.0, is_ours) for job in found.jobs]
     return rows + [
         Remaining(compute.name, "compute cluster", compute.id, compute.per_hour, is_ours)
@@ -134,16 +147,25 @@ def running(found: Workloads, *, is_ours: bool = True) -> list[Remaining]:
 def _inside(arm: "Arm", site: Site, there: list[Remaining]) -> list[Remaining]:
     """Look into the workspaces that are left, and into an adopted one."""
     listed = {item.id.lower() for item in there}
+    looks = {"workspace": _in_workspace, "AI account": _in_account}
     found = [
         row
         for item in there
-        if item.title == "workspace" and item.is_ours
-        for row in running(in_workspace(arm, item.id))
+        if item.title in looks and item.is_ours
+        for row in running(looks[item.title](arm, item.id))
     ]
     if site.settings.adopt_workspace:
         shared = in_workspace(arm, site.workspace_id)
         found += running(shared.of(site)) + running(shared.perhaps_of(site), is_ours=False)
     return [row for row in found if row.id.lower() not in listed]
+
+
+def _in_workspace(arm: "Arm", id: str) -> Workloads:
+    return in_workspace(arm, id, is_project=is_project(arm, id))
+
+
+def _in_account(arm: "Arm", id: str) -> Workloads:
+    return Workloads(hosted=in_account(arm, id))
 
 
 def _remaining(item: dict[str, Any], *, is_ours: bool = True) -> Remaining:

@@ -14,6 +14,7 @@ from core.errors import CloudError
 from infra.arm_types import RESOURCES_API
 from infra.prices import standing_price
 from infra.site import ENGINE_TAG, EXPIRES_TAG, STACK_TAG
+from infra.standing.hosted import ACCOUNTS, HostedModel, in_account
 from infra.standing.workloads import API, Compute, Endpoint, Workloads, in_workspace, total
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Running:
-    """An endpoint or a cluster, whether it is idle, how that is known, and what ends it."""
+    """An endpoint, hosted model or cluster: whether it is idle, how that shows, what ends it."""
 
     kind: str
     name: str
@@ -103,6 +104,11 @@ def _view(
     own_groups = [item for item in groups if _tag(item, STACK_TAG) == stack]
     own = [item for item in resources if _tag(item, STACK_TAG) == stack]
     found = [_workloads(arm, id, stack, own) for id in _workspaces(own, resources)]
+    found += [
+        Workloads(hosted=in_account(arm, row["id"]))
+        for row in own
+        if row["type"].lower() == ACCOUNTS
+    ]
     running = [row for one in found for row in _running(arm, stack, one, now)]
     standing = [standing_price(row["type"], _sku(row)) for row in own]
     expires = next(filter(None, (_tag(row, EXPIRES_TAG) for row in (*own_groups, *own))), "")
@@ -136,7 +142,9 @@ def _workspaces(own: Iterable[Row], resources: Iterable[Row]) -> list[str]:
 
 
 def _workloads(arm: "Arm", workspace: str, stack: str, own: Sequence[Row]) -> Workloads:
-    found = in_workspace(arm, workspace)
+    kinds = {row["id"].lower(): str(row.get("kind") or "").lower() for row in own}
+    is_project = kinds.get(workspace.lower()) == "project"
+    found = in_workspace(arm, workspace, is_project=is_project)
     if any(row["id"].lower() == workspace.lower() for row in own):
         return found
     return found.of_stack(stack, [row["id"] for row in own if row["type"].lower() == IDENTITIES])
@@ -144,6 +152,7 @@ def _workloads(arm: "Arm", workspace: str, stack: str, own: Sequence[Row]) -> Wo
 
 def _running(arm: "Arm", stack: str, found: Workloads, now: datetime) -> list[Running]:
     rows = [_endpoint(arm, stack, item, now) for item in found.endpoints]
+    rows += [_hosted(arm, stack, item, now) for item in found.hosted]
     return rows + [_compute(stack, item, found) for item in found.computes if item.nodes]
 
 
@@ -154,6 +163,27 @@ def _endpoint(arm: "Arm", stack: str, item: Endpoint, now: datetime) -> Running:
     by_hand = f"az ml online-endpoint delete --name {item.name} {_place(item.id)}"
     command = f"tunestack undeploy --stack {stack}" if "stack" in item.tags else by_hand
     return Running("endpoint", item.name, what, item.created, idle, sign, item.per_hour, command)
+
+
+def _hosted(arm: "Arm", stack: str, item: HostedModel, now: datetime) -> Running:
+    idle, sign = is_unasked(arm, item, now)
+    command = f"tunestack undeploy {item.name} --stack {stack}"
+    what = f"{item.what}, {item.sku}"
+    return Running(item.kind, item.name, what, item.created, idle, sign, item.per_hour, command)
+
+
+def is_unasked(arm: "Arm", item: HostedModel, now: datetime) -> tuple[bool | None, str]:
+    """Say whether a hosted model bills by the hour and answers nobody, and how that is known."""
+    if item.per_hour == 0:
+        return False, "billed by the token alone"
+    created = _moment(item.created)
+    if created and now - created < timedelta(hours=IDLE_HOURS):
+        return False, f"younger than {IDLE_HOURS} h"
+    asked = _was_model_asked(arm, item, now) if item.kind == "model deployment" else None
+    if asked is None:
+        return None, "Azure Monitor gave no figures of its requests"
+    word = "requests" if asked else "no request"
+    return not asked, f"{word} in the last {IDLE_HOURS} h (Azure Monitor)"
 
 
 def _compute(stack: str, item: Compute, found: Workloads) -> Running:
@@ -177,18 +207,33 @@ def _was_asked(arm: "Arm", endpoint: Endpoint, now: datetime) -> bool | None:
     The metric's name is from Azure's list of metrics, from memory and not verified on Azure; the
     local Azure has no metrics.
     """
-    span = f"{_write(now - timedelta(hours=IDLE_HOURS))}/{_write(now)}"
-    query = (
-        f"metricnames=RequestsPerMinute&aggregation=Average&interval=PT1H&timespan={quote(span)}"
-    )
+    query = "metricnames=RequestsPerMinute&aggregation=Average"
+    return _measured(arm, endpoint.id, query, "average", now)
+
+
+def _was_model_asked(arm: "Arm", item: HostedModel, now: datetime) -> bool | None:
+    """Ask Azure Monitor for a deployment's requests; None where it does not answer.
+
+    Metric and dimension as in Azure OpenAI's page on monitoring, from memory; the local Azure has
+    no metrics. Of a project's serverless endpoints no metric is known.
+    """
+    chosen = quote(f"ModelDeploymentName eq '{item.name}'")
+    query = f"metricnames=AzureOpenAIRequests&aggregation=Total&$filter={chosen}"
+    return _measured(arm, item.id.partition("/deployments/")[0], query, "total", now)
+
+
+def _measured(arm: "Arm", id: str, query: str, what: str, now: datetime) -> bool | None:
+    """Say whether a metric was anything but nothing lately; None where there are no figures."""
+    span = quote(f"{_write(now - timedelta(hours=IDLE_HOURS))}/{_write(now)}")
+    path = f"{id}/providers/Microsoft.Insights/metrics?{query}&interval=PT1H&timespan={span}"
     try:
-        found = arm.get(f"{endpoint.id}/providers/Microsoft.Insights/metrics?{query}", METRICS_API)
+        found = arm.get(path, METRICS_API)
     except CloudError:
         return None
     if found is None or not found.get("value"):
         return None
     series = [one for metric in found["value"] for one in metric.get("timeseries") or []]
-    return any(point.get("average") for one in series for point in one.get("data") or [])
+    return any(point.get(what) for one in series for point in one.get("data") or [])
 
 
 def _created(arm: "Arm", own: Sequence[Row]) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from core.catalog import price_per_hour
 from core.refs import StackOutputs
 from infra.site import STACK_TAG, Site
+from infra.standing.hosted import HostedModel, in_account, in_project
 
 if TYPE_CHECKING:
     from core.arm import Arm
@@ -105,11 +106,13 @@ class Workloads:
     computes: tuple[Compute, ...] = ()
     workspace: str = ""
     """Its ARM id."""
+    hosted: tuple[HostedModel, ...] = ()
+    """What Azure itself serves: serverless endpoints, and deployments of an AI account."""
 
     @property
     def is_empty(self) -> bool:
         """True where nothing would be lost with the workspace."""
-        return not (self.endpoints or self.jobs)
+        return not (self.endpoints or self.jobs or self.hosted)
 
     @property
     def nodes(self) -> int:
@@ -120,6 +123,7 @@ class Workloads:
     def per_hour(self) -> float | None:
         """What it costs in USD; None where a size is not in the catalog."""
         amounts = [endpoint.per_hour for endpoint in self.endpoints]
+        amounts += [hosted.per_hour for hosted in self.hosted]
         return total([*amounts, *(compute.per_hour for compute in self.computes)])
 
     def of(self, site: Site) -> "Workloads":
@@ -129,14 +133,30 @@ class Workloads:
     def of_stack(self, stack: str, identities: Collection[str]) -> "Workloads":
         """Take what surely is a stack's, known by its name and its identities alone.
 
-        An endpoint and a job run as one of the stack's own identities; a cluster has its tag.
+        An endpoint and a job run as one of the stack's own identities; a cluster has its tag. What
+        lies outside the shared workspace is the stack's anyhow.
         """
         own = {id.lower() for id in identities}
         return Workloads(
             tuple(e for e in self.endpoints if own & set(e.identities) or _is_of(e.tags, stack)),
-            tuple(job for job in self.jobs if job.identity in own),
+            tuple(job for job in self.jobs if job.identity in own or self._is_elsewhere(job)),
             tuple(compute for compute in self.computes if _is_of(compute.tags, stack)),
             self.workspace,
+            self.hosted,
+        )
+
+    def _is_elsewhere(self, job: Job) -> bool:
+        is_known = bool(self.workspace and job.id)
+        return is_known and not job.id.lower().startswith(f"{self.workspace}/".lower())
+
+    def __add__(self, other: "Workloads") -> "Workloads":
+        """Take what runs in two places together; the first is the workspace."""
+        return Workloads(
+            self.endpoints + other.endpoints,
+            self.jobs + other.jobs,
+            self.computes + other.computes,
+            self.workspace or other.workspace,
+            self.hosted + other.hosted,
         )
 
     def perhaps_of(self, site: Site) -> "Workloads":
@@ -153,12 +173,23 @@ class Workloads:
 
 
 def workloads(arm: "Arm", outputs: StackOutputs) -> Workloads:
-    """Ask what runs in the stack's workspace; empty where there is no workspace any more."""
-    return in_workspace(arm, workspace_id(outputs))
+    """Ask what runs in the stack's workspace, its hub's project and its AI account.
+
+    Jobs of Azure OpenAI are not among it: they are known to its data plane alone.
+    """
+    found = in_workspace(arm, workspace_id(outputs))
+    if outputs.project:
+        found += in_workspace(arm, workspace_id(outputs, outputs.project), is_project=True)
+    if outputs.ai_account:
+        found += Workloads(hosted=in_account(arm, account_id(outputs)))
+    return found
 
 
-def in_workspace(arm: "Arm", workspace: str) -> Workloads:
-    """Ask what runs in a workspace; empty where there is none."""
+def in_workspace(arm: "Arm", workspace: str, *, is_project: bool = False) -> Workloads:
+    """Ask what runs in a workspace; empty where there is none.
+
+    Only a hub's project has serverless endpoints.
+    """
     # Archived jobs are left out of the plain list, and may be running all the same.
     jobs = arm.get_list(f"{workspace}/jobs?listViewType=All", API)
     return Workloads(
@@ -166,14 +197,23 @@ def in_workspace(arm: "Arm", workspace: str) -> Workloads:
         tuple(_job(item) for item in jobs if status(item) not in ENDED),
         tuple(_compute(item) for item in arm.get_list(f"{workspace}/computes", API)),
         workspace,
+        in_project(arm, workspace) if is_project else (),
     )
 
 
-def workspace_id(outputs: StackOutputs) -> str:
-    """Write the ARM id of the stack's workspace."""
+def workspace_id(outputs: StackOutputs, name: str = "") -> str:
+    """Write the ARM id of the stack's workspace, or of another in its group."""
     return (
         f"/subscriptions/{outputs.subscription_id}/resourceGroups/{outputs.resource_group}"
-        f"/providers/Microsoft.MachineLearningServices/workspaces/{outputs.workspace}"
+        f"/providers/Microsoft.MachineLearningServices/workspaces/{name or outputs.workspace}"
+    )
+
+
+def account_id(outputs: StackOutputs) -> str:
+    """Write the ARM id of the stack's AI account."""
+    return (
+        f"/subscriptions/{outputs.subscription_id}/resourceGroups/{outputs.resource_group}"
+        f"/providers/Microsoft.CognitiveServices/accounts/{outputs.ai_account}"
     )
 
 

@@ -22,6 +22,7 @@ from core.errors import CloudError
 from core.watching import ALERTS_API, SETTINGS_API, diagnostic_settings, metric_alerts
 from infra.engine import Change, Existing
 from infra.site import Site
+from infra.standing.hosted import HostedModel
 from infra.standing.listing import tagged
 from infra.standing.workloads import API, ENDED, Compute, Endpoint, Job, Workloads, status
 from infra.teardown.steps import Steps
@@ -45,14 +46,16 @@ POLL_SECONDS = 1.0
 
 
 def end(arm: "Arm", found: Sequence[Workloads], steps: Steps) -> bool:
-    """Cancel the jobs, delete the endpoints and the clusters; False where an endpoint stays.
+    """Cancel the jobs, delete endpoints, hosted models and clusters; False where one answers on.
 
     An endpoint that could not be deleted would go on billing where nobody sees it, were its
-    workspace deleted; a job or a cluster that stays ends with the workspace.
+    workspace deleted, and so would a model in a deleted account; a job or a cluster that stays
+    ends with the workspace.
     """
     jobs = [job for one in found for job in one.jobs]
     refusals = [_cancel(arm, job) for job in jobs]
     done = [_delete_endpoint(arm, item, steps) for one in found for item in one.endpoints]
+    done += [_delete_hosted(arm, item, steps) for one in found for item in one.hosted]
     for job, refusal in zip(jobs, refusals, strict=True):
         call = partial(_ended, arm, job, refusal)
         steps.take(Existing(job.name, "job", job.id), call, Change.CANCELED)
@@ -102,6 +105,15 @@ def _delete_endpoint(arm: "Arm", endpoint: Endpoint, steps: Steps) -> bool:
         id = f"{endpoint.id}/deployments/{deployment.name}"
         steps.gone[id.lower()] = Existing(deployment.name, "deployment", id)
     return True
+
+
+def _delete_hosted(arm: "Arm", hosted: HostedModel, steps: Steps) -> bool:
+    """Delete a deployment or a serverless endpoint, one after another.
+
+    A second write in an AI account is refused (409 RequestConflict), and waited out.
+    """
+    item = Existing(hosted.name, hosted.kind, hosted.id)
+    return steps.take(item, lambda: arm.delete(hosted.id, hosted.api)) is None
 
 
 def unwatch(arm: "Arm", id: str, steps: Steps) -> None:

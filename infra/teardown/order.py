@@ -1,21 +1,32 @@
 """Takes a stack down in the right order, and writes the receipt.
 
-Jobs, endpoints and clusters end first; the workspace and its logs are deleted by themselves,
+Jobs, endpoints, hosted models and clusters end first; what tuning services keep beside ARM is
+cleared by whoever can ask them; the workspace and its logs are deleted by themselves,
 because what has once been deleted softly is hard to purge; the engine deletes the rest, the group
 last; what Azure then still holds is purged, unless it is to stay recoverable. Every step passes
 over what is not there, so that a half-failed `up` and a second run are the same to it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from core.errors import CloudError
 from infra.arm_types import GROUP, RESOURCES_API
-from infra.engine import Change, Engine, Existing, Report
+from infra.engine import Change, Engine, Event, Existing, Report
 from infra.site import ENGINE_TAG, Site
-from infra.standing.listing import LOGS, adopted_ids, foreign, own_ids, own_workspaces, remains
+from infra.standing.hosted import in_account
+from infra.standing.listing import (
+    LOGS,
+    adopted_ids,
+    foreign,
+    is_project,
+    own_accounts,
+    own_ids,
+    own_workspaces,
+    remains,
+)
 from infra.standing.workloads import API as ML_API
 from infra.standing.workloads import Workloads, in_workspace
 from infra.teardown import purge
@@ -26,6 +37,10 @@ from infra.teardown.steps import Steps
 if TYPE_CHECKING:
     from core.arm import Arm
     from core.cloud import Cloud
+
+
+Clear = Callable[[], Iterable[Existing]]
+"""Deletes what a tuning service keeps, and gives each thing when it is gone."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +76,8 @@ def survey(engine: Engine, cloud: "Cloud", site: Site) -> Standing:
     engine.check()
     arm, resources = cloud.arm, tuple(engine.resources())
     workspaces = own_workspaces(arm, site)
-    found = [in_workspace(arm, id) for id in workspaces]
+    found = [in_workspace(arm, id, is_project=is_project(arm, id)) for id in workspaces]
+    found += [Workloads(hosted=in_account(arm, id)) for id in own_accounts(arm, site)]
     if site.settings.adopt_workspace:
         found.append(in_workspace(arm, site.workspace_id).of(site))
     kept, notes = purge.deleted_resources(arm, site)
@@ -78,13 +94,16 @@ def take_down(
     *,
     keep_recoverable: bool = False,
     today: date | None = None,
+    clear: Clear = tuple,
 ) -> Receipt:
     """Take down what there is, in order, and say what was done and what is left.
+
+    `clear` is called when nothing serves a model any more, and everything is still there.
 
     What Azure refuses is in the receipt, and what does not hang on it is done all the same.
     """
     day = today or datetime.now(UTC).date()
-    work = _Teardown(engine, cloud.arm, site, Steps(report), keep_recoverable, day)
+    work = _Teardown(engine, cloud.arm, site, Steps(report), keep_recoverable, day, clear)
     return work.run(survey(engine, cloud, site))
 
 
@@ -98,12 +117,14 @@ class _Teardown:
     steps: Steps
     keep: bool
     today: date
+    clear: Clear
     held: list[Held] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def run(self, found: Standing) -> Receipt:
         """Do the steps in order."""
         if end(self.arm, found.workloads, self.steps):
+            self._clear()
             end_companions(self.arm, self.site, self.steps)
             is_opened = self._open_group(found)
             self._delete_workspaces(found)
@@ -113,9 +134,18 @@ class _Teardown:
                 self.arm.delete(self.site.group_id, GROUP.api_version)
                 self.steps.gone.pop(self.site.group_id.lower(), None)
         else:
-            self.notes.append("An endpoint could not be deleted, so that its workspace stays.")
+            self.notes.append("What still answers could not be deleted: its place stays.")
         self._let_go()
         return self._receipt(found)
+
+    def _clear(self) -> None:
+        """Clear what tuning services keep; the purge of their account takes what stays."""
+        try:
+            for item in self.clear():
+                self.steps.gone[item.id.lower()] = item
+                self.steps.report(Event(item.name, item.title, Change.GONE, True, id=item.id))
+        except CloudError as error:
+            self.notes.append(f"Not all that a tuning service keeps was deleted by itself: {error}")
 
     def _delete_workspaces(self, found: Standing) -> None:
         for id in found.workspaces:
