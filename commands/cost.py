@@ -1,11 +1,13 @@
 """`tunestack cost`: what a stack has cost so far, computed from run times; no bill."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from commands import output, pricing
+from commands.managed.standing import tuning_items
 from commands.options import json_option, stack_option
 from commands.session import Session
 
@@ -57,7 +59,10 @@ def spent(session: Session) -> "Costs":
     jobs = ran(arm, found.workspace, owners) if outputs else ()
     listed = pricing.price_list(session, *vm_sizes(found))
     since = _since(session, site, outputs)
-    return costs(prices(session.settings, listed), since, jobs, found, listed, datetime.now(UTC))
+    found_costs = costs(
+        prices(session.settings, listed), since, jobs, found, listed, datetime.now(UTC)
+    )
+    return replace(found_costs, items=(*found_costs.items, *tuning_items(session)))
 
 
 def billed(session: Session) -> dict[str, Any]:

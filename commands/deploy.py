@@ -1,6 +1,6 @@
 """`tunestack deploy`: a registered model behind the stack's endpoint."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any
@@ -12,6 +12,10 @@ from commands.deploying import Gate, carry_out
 from commands.endpoint.ending import Ending, told_expiry
 from commands.endpoint.view import required
 from commands.jobs.view import naming_stack
+from commands.managed.choosing import managed_model
+from commands.managed.deploying import deploy_managed
+from commands.managed.deploying import render as render_managed
+from commands.managed.options import HostingChoices, hosting_options, refuse_others
 from commands.options import json_option, stack_option, yes_option
 from commands.output import say, show
 from commands.preflight import ignore_option
@@ -64,7 +68,8 @@ OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option("--keep", is_flag=True, help="Leave the old deployment standing; it costs."),
     click.option(
         "--with-base", is_flag=True,
-        help="Serve the base model, too, without traffic: a second instance, to compare with.",
+        help="Serve the base model, too, to compare with: a second instance without traffic, or"
+        " a second managed deployment.",
     ),
 )  # fmt: skip
 """What a deploy may choose, in the order of the help."""
@@ -84,6 +89,11 @@ class Choices:
     expires: str
     keep: bool
     with_base: bool
+
+    @classmethod
+    def of(cls, chosen: Mapping[str, Any]) -> "Choices":
+        """Take them out of all that was chosen; the rest is for managed models."""
+        return cls(**{name: chosen[name] for name in cls.__dataclass_fields__})
 
     def order(self, model: ModelRef, vm_size: str) -> DeployOrder:
         """Write the order."""
@@ -107,7 +117,8 @@ def choosing(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.command()
 @stack_option
 @choosing
-@pricing.max_cost_option("a month of 730 h of its instances")
+@hosting_options
+@pricing.max_cost_option("a month of 730 h of its instances or its hosting")
 @yes_option
 @json_option
 @ignore_option
@@ -119,19 +130,29 @@ def deploy(
     ignored: tuple[str, ...],
     **chosen: Any,
 ) -> None:
-    """Serve a registered model on an online endpoint."""
-    session, choices = Session(stack), Choices(**chosen)
-    ends = Ending(choices.expires)
+    """Serve a registered model on an online endpoint.
+
+    A model that Azure itself tuned is served by Azure: a deployment in the Foundry account, or a
+    serverless endpoint of the hub's project. Each takes options of its own.
+    """
+    session, choices = Session(stack), Choices.of(chosen)
+    ends, gate = Ending(choices.expires), Gate(max_cost, ignored, yes)
+    options = {name: value for name, value in chosen.items() if name != "model"}
     check_all(
         lambda: check_size(choices.vm_size),
         lambda: check_scaling(choices.instances or 1, choices.max_instances),
         lambda: ends.when,
         lambda: session.settings,
     )
+    if (managed := managed_model(session, choices.model)) is not None:
+        refuse_others(str(managed[1].ref), managed[0].route, options)
+        hosted = deploy_managed(session, managed, HostingChoices.of(chosen), gate)
+        show(hosted, as_json, lambda: render_managed(session, hosted))
+        return
     with naming_stack(stack):
         model = choose_model(session, choices.model)
+    refuse_others(str(model), "azureml", options)
     order = choices.order(model, choices.vm_size or session.settings.deployment_vm_size)
-    gate = Gate(max_cost, ignored, yes)
     endpoint = carry_out(
         session, order, gate, with_base=choices.with_base, before=lambda: ends.settle(session)
     )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from commands import output
+from commands.managed.destroying import Running, cancel_jobs, clear, running_jobs
 from commands.options import json_option, stack_option, yes_option
 from commands.plan import money
 from commands.progress import Progress
@@ -43,19 +44,27 @@ def take_down(session: Session, *, yes: bool, keep_recoverable: bool = False) ->
 
     site = Site(session.settings, session.cloud.subscription_id, session.stack)
     found = teardown.survey(session.engine, session.cloud, site)
+    known = frozenset(job.name for one in found.workloads for job in one.jobs)
+    tuning = [] if found.is_empty else running_jobs(session, known)
     if not found.is_empty:
-        output.say(announcement(session.stack, found))
+        output.say(announcement(session.stack, found, tuning))
     if not keep_recoverable and found.kept:
         output.say(purge_announcement(found))
     if not found.is_empty or (found.kept and not keep_recoverable):
         output.confirm(f"Delete all of {session.stack}?", yes=yes)
+    cancel_jobs(tuning)
     with Progress(azure_now(session.cloud.arm)) as progress:
         return teardown.take_down(
-            session.engine, session.cloud, site, progress, keep_recoverable=keep_recoverable
+            session.engine,
+            session.cloud,
+            site,
+            progress,
+            keep_recoverable=keep_recoverable,
+            clear=lambda: clear(session),
         )
 
 
-def announcement(stack: str, found: "Standing") -> str:
+def announcement(stack: str, found: "Standing", tuning: Sequence[Running] = ()) -> str:
     """Say what would be lost, and what would stay."""
     there = [item for item in found.resources if item.is_there is not False]
     lines = [
@@ -63,7 +72,9 @@ def announcement(stack: str, found: "Standing") -> str:
     ]
     for one in found.workloads:
         lines += [f"  endpoint {item.name} answers until it is deleted" for item in one.endpoints]
+        lines += [f"  {item.kind} {item.name} answers until it is deleted" for item in one.hosted]
         lines += [f"  job {job.name} is {job.status} and will be canceled" for job in one.jobs]
+    lines += [f"  job {job.name} is {job.status} and will be canceled" for _, job in tuning]
     lines += [
         f"  {item['id'].rsplit('/', 1)[-1]} ({item['type']}) is not the stack's; it stays, and the"
         " group with it"

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,11 +13,12 @@ from commands.options import json_option, stack_option
 from commands.preflight import all_rules, facts_of
 from commands.session import Session
 from core.errors import PrerequisiteError, SettingsError, UserError
+from core.recipe import Recipe
 from core.rules import Finding, Status, run_rules
 from core.settings import Settings
 
 if TYPE_CHECKING:
-    from core.recipe import Recipe
+    from core.managed_recipe import AnyManaged
 
 COLOURS = {
     Status.OK: "green",
@@ -50,7 +51,11 @@ def findings(session: Session, recipe: str = "") -> list[Finding]:
     """Run every rule; what is wrong with settings or recipe is a finding like the others."""
     settings, about_settings = _settings(session)
     chosen, about_recipe = _recipe(recipe, session.stack)
-    facts = facts_of(session, settings, chosen)
+    facts = facts_of(session, settings)
+    if isinstance(chosen, Recipe):
+        facts = replace(facts, recipe=chosen)
+    else:
+        facts = replace(facts, managed=chosen)
     return [*about_settings, *about_recipe, *run_rules(all_rules(), facts)]
 
 
@@ -64,12 +69,12 @@ def _settings(session: Session) -> tuple[Settings, list[Finding]]:
         return Settings(), _as_findings("settings", error, fix, "the rest is about the defaults")
 
 
-def _recipe(name: str, stack: str) -> tuple["Recipe | None", list[Finding]]:
+def _recipe(name: str, stack: str) -> tuple["Recipe | AnyManaged | None", list[Finding]]:
     from commands.train.ordering import default_recipe
-    from training.recipes import load_recipe
+    from training.recipes import load_any_recipe
 
     try:
-        return load_recipe(name or default_recipe(stack)), []
+        return load_any_recipe(name or default_recipe(stack)), []
     except SettingsError as error:
         return None, _as_findings("recipe", error, error.hint, "nothing of it was checked")
 

@@ -22,6 +22,7 @@ from core.settings import Settings
 
 if TYPE_CHECKING:
     from core.cloud import Cloud
+    from core.managed_recipe import AnyManaged
     from core.recipe import Recipe
 
 Command = Callable[..., Any]
@@ -41,6 +42,7 @@ def preflight(
     *,
     ignored: Sequence[str] = (),
     recipe: "Recipe | None" = None,
+    managed: "AnyManaged | None" = None,
     node: ClusterPlan | None = None,
     vm_size: str = "",
     serving: Serving | None = None,
@@ -53,8 +55,11 @@ def preflight(
         CloudError: Azure or its sign-in service is away.
     """
     rules = [rule for rule in all_rules() if rule.concerns(command) and rule.id not in ignored]
+    if managed is not None:
+        rules = [rule for rule in rules if not rule.of_nodes]
     facts = replace(
         facts_of(session, session.settings, recipe),
+        managed=managed,
         node=node,
         endpoint_vm_size=vm_size,
         serving=serving,
@@ -76,9 +81,11 @@ def all_rules() -> tuple[Rule, ...]:
     """List every rule, those of tools and place first."""
     import deploy.rules
     import infra.doctor
+    import training.managed.rules
     import training.rules
 
-    return (*infra.doctor.RULES, *training.rules.RULES, *deploy.rules.RULES)
+    own = (*infra.doctor.RULES, *training.rules.RULES, *deploy.rules.RULES)
+    return (*own, *training.managed.rules.RULES)
 
 
 def facts_of(session: Session, settings: Settings, recipe: "Recipe | None" = None) -> Facts:

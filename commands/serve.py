@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from commands.chat.sides import ROUTES, choose_route
+from commands.managed.sides import managed_sides
 from commands.options import json_option, stack_option
 from commands.output import say, show
 from commands.session import Session
 from core.errors import PrerequisiteError
 from deploy.access import open_access
 from deploy.endpoint import EndpointState, find
+from deploy.managed.hostings import standing
 from evaluation.votes import VoteWriter, writing
 
 if TYPE_CHECKING:
@@ -37,16 +40,23 @@ if TYPE_CHECKING:
     "--token", "asks_token", is_flag=True,
     help="Ask for a token, made anew and shown once: for machines that others use, too.",
 )  # fmt: skip
+@click.option("--route", type=click.Choice(ROUTES), help="Which route, where several answer.")
 @json_option
 def serve(
-    stack: str, port: int, votes_file: Path, opens: bool, asks_token: bool, as_json: bool
+    stack: str,
+    port: int,
+    votes_file: Path,
+    opens: bool,
+    asks_token: bool,
+    route: str | None,
+    as_json: bool,
 ) -> None:
     """Compare and judge answers on a web page; OpenAI's API on this machine."""
     from deploy.web.server import addresses, listen
 
     token = secrets.token_urlsafe(24) if asks_token else ""
     with listen(port) as taken:
-        directory = open_directory(Session(stack))
+        directory = open_directory(Session(stack), route or "")
         with writing(votes_file) as writer:
             document = {
                 **addresses(taken, token),
@@ -81,18 +91,24 @@ def _run(
     run_until_stopped(Server(app, tell), taken)
 
 
-def open_directory(session: Session) -> "Directory":
-    """Look at what the stack's endpoint serves.
+def open_directory(session: Session, route: str = "") -> "Directory":
+    """Look at what the stack serves, by `route` where several do.
 
     Raises:
         PrerequisiteError: nothing is deployed; names the command.
+        SettingsError: several routes answer and none is chosen; lists them.
     """
     from deploy.web.directory import Directory
 
     def look() -> EndpointState | None:
         return find(session.cloud, session.outputs)
 
-    state = look()
+    managed = managed_sides(session)
+    state = look() if route in ("", "azureml") else None
+    if managed or route:
+        chosen = choose_route(session, route, state, managed)
+        if chosen != "azureml":
+            return _managed_directory(session, chosen)
     if state is None or not any(state.serving(side) for side in ("tuned", "base")):
         told = "has no endpoint" if state is None else "has no deployment that is ready"
         raise PrerequisiteError(
@@ -102,6 +118,17 @@ def open_directory(session: Session) -> "Directory":
         state,
         look,
         lambda endpoint: open_access(session.cloud, session.outputs, endpoint),
+        base_command=f"tunestack deploy --with-base{_on(session.stack)}",
+    )
+
+
+def _managed_directory(session: Session, route: str) -> "Directory":
+    from deploy.web.managed_directory import ManagedDirectory
+
+    outputs = session.outputs
+    return ManagedDirectory(
+        outputs.ai_account if route == "openai" else outputs.project,
+        lambda: [pair for pair in standing(session.cloud, outputs) if pair[0].route == route],
         base_command=f"tunestack deploy --with-base{_on(session.stack)}",
     )
 

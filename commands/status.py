@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from commands import output, pricing
+from commands.managed.standing import hosted_document, print_hosted, running_documents
 from commands.options import json_option, stack_option
 from commands.plan import money
 from commands.session import Session
@@ -102,7 +103,9 @@ def _running(session: Session, found: "Workloads", listed: "PriceList") -> dict[
             }
             for item in found.endpoints
         ],
+        "hosted": [hosted_document(one) for one in found.hosted],
         "jobs": [asdict(job) for job in found.jobs],
+        "tuning": running_documents(session, {job.name for job in found.jobs}),
         "nodes": found.nodes,
     }
 
@@ -132,12 +135,16 @@ def _render_running(document: dict[str, Any]) -> None:
         click.echo(f"endpoint {endpoint['name']} ({endpoint['state']}): {names or 'no deployment'}")
         if endpoint["expiry"]:
             click.echo(f"  it {endpoint['expiry']}")
-    for job in document["jobs"]:
+    print_hosted(document["hosted"])
+    for job in (*document["jobs"], *document["tuning"]):
         click.echo(f"job {job['name']}: {job['status']}")
     where = "would cost on Azure" if document["is_rehearsal"] else "costs"
-    click.echo(
-        f"{document['nodes']} cluster nodes. It {where} ${money(document['per_hour'])} an hour."
-    )
+    click.echo(f"{document['nodes']} cluster nodes. It {where} {_per_hour(document)} an hour.")
+
+
+def _per_hour(document: dict[str, Any]) -> str:
+    amount = document["per_hour"]
+    return "an unknown amount" if amount is None else f"${money(amount)}"
 
 
 def _render_all(document: dict[str, Any]) -> None:

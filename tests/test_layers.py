@@ -26,6 +26,7 @@ ON_THE_NODE = (
     "deploy/flow/template/",
     "local/runner/node.py",
     "local/runner/serve.py",
+    "local/tuning/servable.py",
 )
 HEAVY = {"pulumi", "pulumi_azure_native", "azure", "torch", "transformers", "mlflow", "datasets"}
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import click
 
-from commands.chat.printing import document, tell, write
+from commands.chat.printing import document, tell, tell_filter, write
 from commands.chat.reading import questions
 from commands.chat.saving import append, check_target
-from commands.chat.sides import SIDES, Sides, open_sides
+from commands.chat.sides import ROUTES, SIDES, Sides, open_sides
 from commands.chat.terminal import Terminal
 from commands.options import json_option, stack_option
 from commands.output import show
@@ -21,6 +21,7 @@ from deploy.talking.chat import Answer, Conversation, Options
 @stack_option
 @click.option("--once", metavar="TEXT", help="Ask this one question and leave.")
 @click.option("--model", type=click.Choice(SIDES), help="Who answers; else the traffic decides.")
+@click.option("--route", type=click.Choice(ROUTES), help="Which route, where several answer.")
 @click.option("--system", default="", help="System message before the conversation.")
 @click.option("--max-tokens", type=click.IntRange(1), help="Longest answer.")
 @click.option("--temperature", type=click.FloatRange(0, 2), help="0: the likeliest words.")
@@ -34,6 +35,7 @@ def chat(
     stack: str,
     once: str | None,
     model: str | None,
+    route: str | None,
     system: str,
     max_tokens: int | None,
     temperature: float | None,
@@ -47,7 +49,7 @@ def chat(
     """Talk to the deployed model."""
     _check(once, stop, save, as_json)
     options = Options(max_tokens, temperature, top_p, seed, stop)
-    sides = open_sides(Session(stack), model, system, options)
+    sides = open_sides(Session(stack), model, system, options, route or "")
     try:
         if once is None and sys.stdin.isatty():
             _converse(sides, save, has_stats=stats is not False)
@@ -86,6 +88,7 @@ def _answer(
         for question in [once] if once is not None else questions(iter(sys.stdin)):
             answer = _asked(conversation, question, as_json)
             documents.append(document(question, answer))
+            tell_filter(answer)
             if has_stats:
                 tell(answer, side)
     finally:

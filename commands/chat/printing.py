@@ -9,6 +9,7 @@ import click
 from rich.markup import escape
 
 from commands.output import say
+from deploy.talking.answers import FILTERED
 from deploy.talking.chat import Answer
 
 TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -49,6 +50,13 @@ def tell(answer: Answer, side: str) -> None:
     if answer.finish == "length":
         parts.append("cut: the longest answer allowed")
     say(f"[dim]{' · '.join(parts)}[/dim]")
+
+
+def tell_filter(answer: Answer) -> None:
+    """Say where Azure's content filter ended the answer: what came of it is not all."""
+    if answer.finish == FILTERED:
+        told = "cut the answer off" if answer.text.strip() else "blocked the answer"
+        say(f"[yellow]Azure's content filter {told}.[/yellow]")
 
 
 def document(question: str, answer: Answer) -> dict[str, Any]:

@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from commands.managed.sides import ManagedSides, managed_sides
 from commands.session import Session
-from core.errors import PrerequisiteError
+from core.errors import PrerequisiteError, SettingsError
 from deploy.endpoint import EndpointState, find
 from deploy.talking.chat import Conversation, Options, open_conversation
 
 SIDES = ("tuned", "base")
+ROUTES = ("azureml", "serverless", "openai")
 
 
 @dataclass
@@ -61,20 +63,59 @@ class Sides:
             conversation.close()
 
 
-def open_sides(session: Session, model: str | None, system: str, options: Options) -> Sides:
-    """Open a conversation with what the stack's endpoint serves.
+def open_sides(
+    session: Session, model: str | None, system: str, options: Options, route: str = ""
+) -> Sides:
+    """Open a conversation with what the stack serves, by `route` where several do.
 
-    Without `model` the endpoint's traffic decides who answers, as it does for every caller.
+    Without `model` an endpoint's traffic decides who answers, as it does for every caller; of
+    managed deployments the tuned one does.
 
     Raises:
         PrerequisiteError: it is not deployed; names the command.
+        SettingsError: several routes answer and none is chosen; lists them.
     """
-    state = find(session.cloud, session.outputs)
-    if state is None:
+    managed = managed_sides(session)
+    state = None
+    if route in ("", "azureml"):
+        state = find(session.cloud, session.outputs)
+    chosen = choose_route(session, route, state, managed)
+    if chosen == "azureml":
+        assert state is not None
+        return _own_sides(session, state, model, system, options)
+    those = managed[chosen]
+    sides = Sides(lambda side, told: those.open(session, side, told, options), system)
+    sides.choose(model or those.first)
+    return sides
+
+
+def choose_route(
+    session: Session, route: str, state: EndpointState | None, managed: dict[str, ManagedSides]
+) -> str:
+    """Give the route that answers, the one that was asked for if any was.
+
+    Raises:
+        PrerequisiteError: nothing answers, or not by that route; names the command.
+        SettingsError: several do and none was asked for; lists them.
+    """
+    there = {"azureml": state.ref.name} if state is not None else {}
+    there |= {name: those.told() for name, those in managed.items()}
+    if (route and route not in there) or not there:
+        told = "no endpoint" if not route else f"nothing that answers by the route {route}"
         raise PrerequisiteError(
-            f"The stack {session.stack} has no endpoint.",
+            f"The stack {session.stack} has {told}.",
             hint=f"tunestack deploy --stack {session.stack}",
         )
+    if not route and len(there) > 1:
+        lines = [f"--route {name}: {names}" for name, names in there.items()]
+        raise SettingsError("Several routes answer; choose one:\n" + "\n".join(lines))
+    return route or next(iter(there))
+
+
+def _own_sides(
+    session: Session, state: EndpointState, model: str | None, system: str, options: Options
+) -> Sides:
+    """Talk to the stack's own endpoint."""
 
     def open_side(side: str, system: str) -> Conversation:
         is_named = side == "base" or model == "tuned"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.markup import escape
 
-from commands.chat.printing import tell, write
+from commands.chat.printing import tell, tell_filter, write
 from commands.chat.reading import Read, read_question, typed
 from commands.chat.saving import append
 from commands.chat.sides import SIDES, Sides
@@ -104,6 +104,7 @@ class Terminal:
         write(conversation.stream(question))
         if conversation.last is None:
             return
+        tell_filter(conversation.last)
         if not conversation.last.text.strip():
             say("[dim]The model wrote nothing; the question is not remembered.[/dim]")
         if self.has_stats:

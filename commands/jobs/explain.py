@@ -4,14 +4,12 @@ from typing import Any
 
 import click
 
+from commands.jobs.handler import handler
 from commands.jobs.view import naming_stack
 from commands.options import json_option, stack_option
 from commands.output import show
 from commands.session import Session
 from training.explain import Explanation
-from training.failures import EXPLAINED, explain_job
-from training.jobs import find_job
-from training.submission import job_ref
 
 
 @click.command()
@@ -22,11 +20,10 @@ def explain(name: str, stack: str, as_json: bool) -> None:
     """Say why a job failed: cause, rule, fix, and the lines that tell so."""
     session = Session(stack)
     with naming_stack(stack):
-        status = job_ref(find_job(session.cloud, session.outputs, name)).status
-        if status not in EXPLAINED:
-            show({"job": name, "status": status}, as_json, lambda: _print_well(name, status))
-            return
-        found = explain_job(session.cloud, session.outputs, name, status)
+        status, found = handler(session, name).failure()
+    if found is None:
+        show({"job": name, "status": status}, as_json, lambda: _print_well(name, status))
+        return
     document = {"job": name, "status": status, **as_document(found)}
     show(document, as_json, lambda: _print(name, status, found))
 

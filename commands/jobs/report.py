@@ -6,6 +6,8 @@ from pathlib import Path
 import click
 
 from commands.jobs.cost import JobCost, job_cost, utc_now
+from commands.jobs.handler import handler
+from commands.jobs.listing import all_jobs
 from commands.jobs.view import naming_stack
 from commands.options import json_option, stack_option
 from commands.output import show, table
@@ -14,7 +16,7 @@ from commands.session import Session
 from core.errors import UserError
 from training.exporting import EXPORT_JOB_TAG
 from training.failures import EXPLAINED, explain_job
-from training.jobs import find_job, list_jobs
+from training.jobs import find_job
 from training.report import read_run, write_page
 from training.submission import job_ref
 
@@ -30,19 +32,19 @@ from training.submission import job_ref
 def report(name: str, folder: Path | None, stack: str, as_json: bool) -> None:
     """Write a run's page (HTML) and curves (PNG): losses, speed, memory, verdict, samples, price.
 
-    Without NAME it is the newest job's. While a job runs they show what it has measured so far.
+    Without NAME it is the newest job's. While a job runs they show what it has measured so far; of
+    a managed one what its service tells: losses, accuracy and what follows from them.
     """
     session = Session(stack)
     name = name or _newest(session)
     with naming_stack(stack):
-        files = write_report(session, name, folder or Path("jobs") / name / "report")
+        files = handler(session, name).report(folder or Path("jobs") / name / "report")
     document = {file.suffix.lstrip("."): str(file) for file in files}
     show(document, as_json, lambda: table("", ["", "file"], document.items()))
 
 
 def _newest(session: Session) -> str:
-    listed = list_jobs(session.cloud, session.outputs)
-    found = [job for job in listed if EXPORT_JOB_TAG not in job["tags"]]
+    found = [job for job in all_jobs(session) if EXPORT_JOB_TAG not in job["tags"]]
     if not found:
         raise UserError("There is no job yet.", hint="tunestack train")
     return str(found[0]["name"])

@@ -3,6 +3,8 @@
 import click
 
 from commands.jobs.following import told_loss
+from commands.jobs.handler import handler
+from commands.jobs.view import naming_stack
 from commands.options import json_option, stack_option, yes_option
 from commands.output import confirm, say, show
 from commands.session import Session
@@ -24,12 +26,21 @@ from training.submission import Order, job_ref
 @yes_option
 @json_option
 def resume(name: str, cluster: str, follow: bool, stack: str, yes: bool, as_json: bool) -> None:
-    """Submit a job again that lost its nodes, failed or was cancelled.
+    """Let a job go on: a paused one of a managed route, or one that lost its nodes or failed.
 
-    The same order, and the same checkpoints, so that it goes on where they end. NAME may be any job
-    of the run; it goes on from the last.
+    On a cluster the same order is submitted again with the same checkpoints, so that it goes on
+    where they end. NAME may be any job of the run; it goes on from the last.
     """
     session = Session(stack)
+    with naming_stack(stack):
+        job = handler(session, name)
+    job.resume(cluster, follow=follow, yes=yes, as_json=as_json)
+
+
+def resume_job(
+    session: Session, name: str, cluster: str, *, follow: bool, yes: bool, as_json: bool
+) -> None:
+    """Submit a job of a cluster again, and follow it where that is wanted."""
     kept, order = _order(session, name, cluster, follows=follow)
     say(f"{kept.job}: {told_loss(session, kept)}")
     say_cost(session, order, None)

@@ -1,8 +1,13 @@
 """`tunestack models`: list and register; what else there is to do has modules beside it."""
 
-import click
+from typing import Any
 
+import click
+from rich.markup import escape
+
+from commands.jobs.listing import by_time
 from commands.jobs.view import naming_stack
+from commands.managed.models import registered_by_service
 from commands.models.compare import compare_command
 from commands.models.export import export_command
 from commands.models.files import delete, download
@@ -11,10 +16,21 @@ from commands.models.show import show_command
 from commands.options import json_option, stack_option
 from commands.output import say, show, table
 from commands.session import Session
+from core.errors import CloudError
+from core.refs import ModelRef
 from training import models as training_models
 from training.exported_models import register_job
+from training.managed.services import find_managed_job, services
 
-LISTED = ("recipe", "base", "eval_loss", "price_usd", "job", "exported_from")
+LISTED = {
+    "recipe": "recipe",
+    "base": "base",
+    "eval_loss": "eval loss",
+    "price_usd": "USD",
+    "job": "job",
+    "exported_from": "export of",
+}
+"""Tags of a model, and the titles of their columns."""
 
 
 @click.group()
@@ -31,20 +47,38 @@ for command in (show_command, compare_command, download, delete, export_command)
 @json_option
 def list_command(stack: str, as_json: bool) -> None:
     """List the models that jobs have made, newest first."""
-    session = Session(stack)
-    found = training_models.list_models(session.cloud, session.outputs)
+    found = all_models(Session(stack))
+    # What no model has needs no column: names of managed ones are long.
+    shown = {tag: title for tag, title in LISTED.items() if any(tag in m["tags"] for m in found)}
+    many = len({model["route"] for model in found}) > 1
     rows = [
         (
             f"{model['name']}:{model['version']}",
+            *([model["route"]] * many),
             model["created"],
-            *(model["tags"].get(tag, "") for tag in LISTED),
+            *(model["tags"].get(tag, "") for tag in shown),
         )
         for model in found
     ]
-    columns = ["model", "created", "recipe", "base", "eval loss", "USD", "job", "export of"]
+    columns = ["model", *(["route"] * many), "created", *shown.values()]
     show(found, as_json, lambda: table("", columns, rows))
     if not found:
         say("No model yet. Next: tunestack train")
+
+
+def all_models(session: Session) -> list[dict[str, Any]]:
+    """List the models of the registry and of every managed service, newest first.
+
+    A service that does not answer is named, and hides nothing of the others.
+    """
+    cloud, outputs = session.cloud, session.outputs
+    found = [{"route": "azureml", **one} for one in training_models.list_models(cloud, outputs)]
+    for service in services(cloud, outputs):
+        try:
+            found += [{"route": service.route, **one.document()} for one in service.models()]
+        except CloudError as error:
+            say(f"[yellow]Models of {service.route} are not listed:[/] {escape(str(error))}")
+    return sorted(found, key=by_time, reverse=True)
 
 
 @models.command()
@@ -52,8 +86,18 @@ def list_command(stack: str, as_json: bool) -> None:
 @stack_option
 @json_option
 def register(job: str, stack: str, as_json: bool) -> None:
-    """Register what a completed job made; a second time gives the same version."""
+    """Register what a completed job made; a second time gives the same version.
+
+    A managed service registers by itself: its model is named.
+    """
     session = Session(stack)
     with naming_stack(stack):
-        made = register_job(session.cloud, session.outputs, job, paid_for(session, job))
+        made = _registered(session, job)
     show(made.model_dump(), as_json, lambda: click.echo(f"Model {made}"))
+
+
+def _registered(session: Session, job: str) -> ModelRef:
+    """Register a job's model where nobody else does it; give the model."""
+    if managed := find_managed_job(session.cloud, session.outputs, job):
+        return registered_by_service(*managed)
+    return register_job(session.cloud, session.outputs, job, paid_for(session, job))

@@ -1,16 +1,19 @@
 """`tunestack models compare`: base beside tuned, or two models and what made them different."""
 
+from pathlib import Path
 from typing import Any
 
 import click
 from rich.markup import escape
 
 from commands.jobs.view import naming_stack
+from commands.managed.choosing import managed_model
+from commands.managed.live_compare import LONGEST, chosen_questions, compare_live
 from commands.models.export import refuse_export
 from commands.options import json_option, stack_option
 from commands.output import say, show, table
 from commands.session import Session
-from core.errors import UserError
+from core.errors import SettingsError, UserError
 from core.refs import ModelRef
 from evaluation.comparison import Answer, Comparison, Counts, compare
 from evaluation.side_by_side import SideBySide, side_by_side
@@ -39,21 +42,71 @@ COUNTED = (
 @click.argument("model", metavar="[NAME[:VERSION]]", default="")
 @click.argument("other", metavar="[NAME[:VERSION]]", default="")
 @click.option("--rows", default=5, show_default=True, help="Questions to print; --json has all.")
+@click.option(
+    "--questions",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Chats to ask a managed model and its base.  [default: the travel lab's five questions]",
+)
+@click.option(
+    "--system",
+    metavar="TEXT",
+    help="System message over the questions.  [default: the file's own, or the lab's]",
+)
+@click.option("--max-tokens", type=click.IntRange(1), help="Longest live answer.  [default: 400]")
 @stack_option
 @json_option
-def compare_command(model: str, other: str, rows: int, stack: str, as_json: bool) -> None:
+def compare_command(
+    model: str,
+    other: str,
+    rows: int,
+    questions: Path | None,
+    system: str | None,
+    max_tokens: int | None,
+    stack: str,
+    as_json: bool,
+) -> None:
     """Put base beside tuned answers; of two models, all that differs: recipe, inputs, answers.
 
-    Without NAME the newest.
+    Without NAME the newest. A managed model and its base are asked now: both must be deployed.
     """
     session = Session(stack)
+    if not other and (managed := managed_model(session, model)) is not None:
+        asked = chosen_questions(questions, system)
+        ref = str(managed[1].ref)
+        comparison = compare_live(session, managed[1], asked, max_tokens or LONGEST)
+        document = {"model": ref, **comparison.document()}
+        show(document, as_json, lambda: _print_comparison(ref, comparison, rows, "live"))
+        return
+    _refuse_questions(questions, system, max_tokens)
     if other:
+        _refuse_managed(session, model, other)
         _compare_two(session, model, other, rows, as_json=as_json)
         return
     with naming_stack(stack):
         found, comparison = compare_model(session, ModelRef.parse(model))
     document = {"model": f"{found['name']}:{found['version']}", **comparison.document()}
     show(document, as_json, lambda: _print_comparison(document["model"], comparison, rows))
+
+
+def _refuse_managed(session: Session, *names: str) -> None:
+    """Refuse two models of which one is managed: such a one has no lineage to put beside."""
+    for name in names:
+        if (managed := managed_model(session, name)) is not None:
+            raise SettingsError(
+                f"{managed[1].ref} is tuned by Azure, which keeps no lineage of it and leaves no"
+                " samples: it is compared with its own base model.",
+                hint=f"tunestack models compare {managed[1].ref} --stack {session.stack}",
+            )
+
+
+def _refuse_questions(*live: object) -> None:
+    if any(option is not None for option in live):
+        raise SettingsError(
+            "--questions, --system and --max-tokens are for a managed model: of one's own the"
+            " answers are those of its job to the held-out questions.",
+            hint="tunestack chat asks a deployed model anything.",
+        )
 
 
 def compare_model(session: Session, wanted: ModelRef) -> tuple[dict[str, Any], Comparison]:
@@ -190,7 +243,9 @@ def _print_answers(names: list[str], answers: SideBySide, rows: int) -> None:
     )
 
 
-def _print_comparison(model: str, comparison: Comparison, rows: int) -> None:
+def _print_comparison(
+    model: str, comparison: Comparison, rows: int, kind: str = "held-out"
+) -> None:
     # A base that breaks the rule first: there the two differ most.
     for row in sorted(comparison.rows, key=lambda row: not row.base.breaches)[:rows]:
         table(
@@ -202,7 +257,7 @@ def _print_comparison(model: str, comparison: Comparison, rows: int) -> None:
     if left > 0:
         say(f"and {left} more questions: --rows {len(comparison.rows)}")
     both = comparison.base, comparison.tuned
-    title = f"{model}, {comparison.tuned.answers} held-out questions"
+    title = f"{model}, {comparison.tuned.answers} {kind} questions"
     _print_counts(title, ["base", "tuned"], both)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from commands.jobs.view import naming_stack
+from commands.models.handler import model_handler
 from commands.options import json_option, stack_option, yes_option
 from commands.output import confirm, say, show
 from commands.session import Session
@@ -26,15 +27,21 @@ from training.models import find_model
 @json_option
 def download(model: str, folder: Path | None, stack: str, as_json: bool) -> None:
     """Download a model, each file held to its hash; what is here already is not fetched again."""
-    session = Session(stack)
-    cloud, outputs = session.cloud, session.outputs
     with naming_stack(stack):
-        found = find_model(cloud, outputs, ModelRef.parse(model))
-        folder = folder or Path("models") / f"{found['name']}-{found['version']}"
-        source = model_folder(cloud, outputs, found)
-        done = fetch(source, folder, lambda name, size: say(f"  {name}  {size:,} bytes"))
+        model_handler(Session(stack), ModelRef.parse(model)).download(folder, as_json=as_json)
+
+
+def download_model(
+    session: Session, wanted: ModelRef, folder: Path | None, *, as_json: bool
+) -> None:
+    """Bring the files of a model of the workspace's registry here."""
+    cloud, outputs = session.cloud, session.outputs
+    found = find_model(cloud, outputs, wanted)
+    folder = folder or Path("models") / f"{found['name']}-{found['version']}"
+    source = model_folder(cloud, outputs, found)
+    done = fetch(source, folder, lambda name, size: say(f"  {name}  {size:,} bytes"))
     if not done.fetched and not done.kept:
-        raise UserError(f"The model {model} has no files at {found['path']}.")
+        raise UserError(f"The model {wanted} has no files at {found['path']}.")
     for name in done.unverified:
         say(f"[yellow]{name}: the manifest has no hash of it.[/yellow]")
     document = {"model": f"{found['name']}:{found['version']}", "folder": str(folder), **vars(done)}
@@ -50,7 +57,7 @@ def download(model: str, folder: Path | None, stack: str, as_json: bool) -> None
 def delete(model: str, stack: str, yes: bool, as_json: bool) -> None:
     """Delete a version from the registry; its files stay in its job's output.
 
-    Refused while a deployment of the stack's endpoint serves it.
+    A managed model is deleted for good, with its weights. Refused while a deployment serves it.
     """
     wanted = ModelRef.parse(model)
     if not wanted.version:
@@ -58,9 +65,13 @@ def delete(model: str, stack: str, yes: bool, as_json: bool) -> None:
             f"Which version of {wanted.name}? Nothing was deleted.",
             hint=f"tunestack models list --stack {shlex.quote(stack)}; then NAME:VERSION.",
         )
-    session = Session(stack)
     with naming_stack(stack):
-        found = find_model(session.cloud, session.outputs, wanted)
+        model_handler(Session(stack), wanted).delete(yes=yes, as_json=as_json)
+
+
+def delete_version(session: Session, wanted: ModelRef, *, yes: bool, as_json: bool) -> None:
+    """Take a version out of the workspace's registry."""
+    found = find_model(session.cloud, session.outputs, wanted)
     _refuse_served(session, wanted)
     files = model_folder(session.cloud, session.outputs, found).sizes()
     job = found["tags"].get("job", "")
@@ -75,7 +86,7 @@ def delete(model: str, stack: str, yes: bool, as_json: bool) -> None:
     again = f"register {job}"
     if origin := found["tags"].get("exported_from"):
         again = f"export {origin} --to {found['tags']['export']}"
-    say(f"Registered again from its job: tunestack models {again} --stack {stack}")
+    say(f"Registered again from its job: tunestack models {again} --stack {session.stack}")
 
 
 def _refuse_served(session: Session, wanted: ModelRef) -> None:

@@ -7,6 +7,7 @@ import click
 from rich.markup import escape
 
 from commands.jobs.view import naming_stack
+from commands.models.handler import model_handler
 from commands.options import json_option, stack_option
 from commands.output import say, show, table
 from commands.pricing import dollars
@@ -26,9 +27,13 @@ def show_command(model: str, stack: str, as_json: bool) -> None:
 
     Without NAME the newest. --json has the manifest and the order of its job whole.
     """
-    session = Session(stack)
     with naming_stack(stack):
-        found = read_lineage(session.cloud, session.outputs, ModelRef.parse(model))
+        model_handler(Session(stack), ModelRef.parse(model)).show(as_json=as_json)
+
+
+def show_lineage(session: Session, wanted: ModelRef, *, as_json: bool) -> None:
+    """Show where a model of the workspace's registry comes from."""
+    found = read_lineage(session.cloud, session.outputs, wanted)
     show(found.document(), as_json, lambda: _print(session, found))
 
 

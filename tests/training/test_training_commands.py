@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-import commands.train.command
 import commands.train.ordering
+import commands.train.own
 from commands.jobs.view import metrics_line, watch
 from commands.session import Session
 from core.cloud import Cloud
@@ -114,7 +114,7 @@ def test_what_costs_is_asked_and_without_a_terminal_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The rules read Azure before, so that nobody is asked about what cannot be.
-    monkeypatch.setattr(commands.train.command, "preflight", lambda *of, **more: None)
+    monkeypatch.setattr(commands.train.own, "preflight", lambda *of, **more: None)
     chats(tmp_path / "train.jsonl", range(12))
     chats(tmp_path / "validation.jsonl", range(12, 14))
     told = run(

@@ -1,0 +1,1 @@
+"""The commands of the managed routes: each joins a service's training and hosting for a noun."""

@@ -1,0 +1,1 @@
+"""`tunestack rehearse`: the sum of the single commands, by one of the three routes."""

@@ -1,0 +1,116 @@
+"""A stack with hub and Foundry on the local Azure, worked by commands as a person types them.
+
+Trainer and server are those of a second (tests/local/tuning); everything else is what runs.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from commands.session import Session
+from core.cloud import Cloud
+from core.refs import StackOutputs
+from core.settings import parse_settings
+from infra.in_process.engine import InProcess
+from local.process import LocalAzure
+from local.tuning import programs
+from tests.typed_commands import run_json
+
+QUESTION = "Where to?"
+RECIPES = {"openai": "travel-gpt", "serverless": "phi-4-mini-serverless"}
+QUICK = Path(__file__).parents[2] / "local" / "tuning"
+SETTINGS = parse_settings(
+    {"personType": "ServicePrincipal", "compute": "cpu", "hub": True, "foundry": True}
+)
+
+
+@pytest.fixture(scope="session")
+def managed_engine(
+    local_azure: LocalAzure, azure_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[InProcess]:
+    """The engine of a stack that is up until the session ends."""
+    patch = pytest.MonkeyPatch()
+    patch.setenv("TUNESTACK_HOME", str(tmp_path_factory.mktemp("home")))
+    cloud = Cloud.sign_in(os.environ["AZURE_SUBSCRIPTION_ID"])
+    engine = InProcess("managed", SETTINGS, cloud)
+    programs.use(azure_folder, job=QUICK / "quick_trainer", serving=QUICK / "quick_server")
+    engine.up(lambda event: None)
+    yield engine
+    programs.clear(azure_folder)
+    engine.destroy(lambda event: None)
+    patch.undo()
+
+
+@pytest.fixture
+def managed(managed_engine: InProcess, monkeypatch: pytest.MonkeyPatch) -> StackOutputs:
+    """Point the commands at that stack."""
+    return point_at(managed_engine, monkeypatch)
+
+
+def point_at(engine: InProcess, monkeypatch: pytest.MonkeyPatch) -> StackOutputs:
+    """Point the commands at an engine's stack, and let nobody wait a second."""
+    outputs = engine.outputs()
+    assert outputs is not None
+    monkeypatch.setattr(Session, "engine", engine)
+    monkeypatch.setattr(Session, "cloud", Cloud.sign_in(outputs.subscription_id))
+    monkeypatch.setattr(Session, "outputs", outputs)
+    monkeypatch.setattr(Session, "settings", SETTINGS)
+    for name in ("FIRST_WAIT", "LONGEST_WAIT"):
+        monkeypatch.setattr(f"training.managed.following.{name}", 0.05)
+    return outputs
+
+
+@pytest.fixture
+def chats(tmp_path: Path) -> Callable[..., Path]:
+    """Write a folder with a train.jsonl; see `write_chats`."""
+
+    def write(does: str = QUESTION, rows: int = 20) -> Path:
+        return write_chats(tmp_path, does, rows)
+
+    return write
+
+
+def write_chats(folder: Path, does: str = QUESTION, rows: int = 20) -> Path:
+    """Write a train.jsonl of different chats; `does` is in every one, and the trainer reads it."""
+    questions = [f"{does} In month {number}?" for number in range(rows)]
+    lines = [
+        {
+            "messages": [
+                {"role": "user", "content": question},
+                {"role": "assistant", "content": f"Lisbon in {number}"},
+            ]
+        }
+        for number, question in enumerate(questions)
+    ]
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    (folder / "train.jsonl").write_text(text, encoding="utf-8")
+    return folder
+
+
+@dataclass(frozen=True)
+class Made:
+    """A job that completed, and its model as `deploy` takes it."""
+
+    route: str
+    recipe: str
+    job: str
+    model: str
+
+
+@pytest.fixture(scope="session")
+def trained(managed_engine: InProcess, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Made]:
+    """One training by each route, ordered by the command."""
+    with pytest.MonkeyPatch.context() as patch:
+        point_at(managed_engine, patch)
+        folder = write_chats(tmp_path_factory.mktemp("chats"))
+        return {route: _train(route, recipe, folder) for route, recipe in RECIPES.items()}
+
+
+def _train(route: str, recipe: str, folder: Path) -> Made:
+    made = run_json("train", "--recipe", recipe, "--data", folder)
+    model = f"{made['model']['name']}:{made['model']['version']}"
+    return Made(route, recipe, made["job"]["name"], model)
