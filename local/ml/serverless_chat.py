@@ -179,6 +179,8 @@ def _event(asked: _Asked, data: bytes) -> bytes:
         settle(asked.taken, int(usage.get("total_tokens") or 0))
     if "error" not in chunk:
         chunk["model"] = asked.model
+        if not asked.wants_usage:
+            chunk.pop("usage", None)
         if not (_judge_chunk(asked, chunk) if chunk.get("choices") else asked.wants_usage):
             return b""
     return f"data: {json.dumps(chunk, ensure_ascii=False)}\n\n".encode()

@@ -41,15 +41,15 @@ def test_a_killed_follower_loses_nothing_and_the_job_goes_on(way: Way, job: str)
 
 def test_the_training_has_learned_from_the_uploaded_file(way: Way, job: str) -> None:
     shown = way.state(job)
-    losses = [row["train_loss"] for row in shown["curve"] if row.get("train_loss") is not None]
-    assert losses[-1] < losses[0] / 2
+    loss = shown["curve"]["loss"]
+    assert loss["last"]["value"] < loss["first"]["value"] / 2
     assert shown["trained_tokens"] > 0
 
 
 def test_the_last_three_epochs_can_be_deployed(way: Way, job: str) -> None:
     kept = way.terminal.json("jobs", "checkpoints", job)
-    assert len(kept) == 3
-    assert ".ft-" in kept[0]["model"]
+    assert len(kept) == 2  # the third is the model itself
+    assert all(":ckpt-step-" in one["name"] for one in kept)
 
 
 def test_base_and_tuned_answer_and_differ(way: Way, job: str) -> None:

@@ -201,6 +201,7 @@ def test_a_blocked_answer_ends_with_its_reason_streamed_too(
     assert (choice["finish_reason"], choice["message"]["content"]) == ("content_filter", "")
     streamed = ask("him with a word", stream=True).text
     assert '"content": "stab:"' in streamed
+    assert "usage" not in streamed
     assert '"finish_reason": "content_filter"' in streamed
     assert "with" not in streamed
     assert streamed.endswith("data: [DONE]\n\n")
