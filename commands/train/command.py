@@ -47,7 +47,9 @@ LOSSES = 2
     help="Low-priority nodes may be taken so often; then it goes on on dedicated ones."
     f"  [default: {LOSSES}]",
 )  # fmt: skip
-@pricing.max_cost_option("the run (node price x nodes x --timeout, or a managed route's tokens)")
+@pricing.max_cost_option(
+    "node price x nodes x --timeout, the most that the run can cost (a managed one: its tokens),"
+)
 @estimate_option
 @probe_option
 @yes_option

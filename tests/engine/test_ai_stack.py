@@ -2,6 +2,8 @@
 
 import json
 import os
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,16 +12,24 @@ from engine_rig import Project
 from core.arm import Arm
 from core.cloud import Cloud
 from core.refs import StackOutputs
+from infra.standing.hosted import ACCOUNTS_API, SERVERLESS_API
 from infra.standing.workloads import API
+from local.tuning import programs
 
 STACK = "ai"
 UP = ("up", "--yes", "--skip-preview", "-s", STACK)
 
 
+QUICK = Path(__file__).parents[1] / "local" / "tuning"
+
+
 @pytest.fixture(scope="module", autouse=True)
-def stack(project: Project) -> None:
+def stack(project: Project, azure_folder: Path) -> Iterator[None]:
+    programs.use(azure_folder, job=QUICK / "quick_trainer", serving=QUICK / "quick_server")
     project.init(STACK, hub=True, foundry=True, compute="cpu")
     project.pulumi(*UP)
+    yield
+    programs.clear(azure_folder)
 
 
 def azure() -> Arm:
@@ -34,6 +44,20 @@ def serve(rows: dict[str, dict[str, Any]]) -> str:
     body = {"location": "eastus2", "identity": identity, "properties": {"authMode": "Key"}}
     azure().put(id, API, body)
     return id
+
+
+def host(rows: dict[str, dict[str, Any]]) -> tuple[str, str]:
+    """Deploy a base model in the account, and one behind a serverless endpoint; give both ids."""
+    deployment = f"{rows['ai-account']['id']}/deployments/hosted"
+    model = {"format": "OpenAI-OSS", "name": "gpt-oss-20b", "version": "1"}
+    properties = {"model": model, "raiPolicyName": "tunestack"}
+    sku = {"name": "GlobalStandard", "capacity": 1}
+    azure().put(deployment, ACCOUNTS_API, {"sku": sku, "properties": properties})
+    endpoint = f"{rows['hub-project']['id']}/serverlessEndpoints/ai-phi"
+    chosen = {"modelId": "azureml://registries/azureml/models/Phi-4-mini-instruct"}
+    body = {"location": "eastus2", "properties": {"authMode": "Key", "modelSettings": chosen}}
+    azure().put(endpoint, SERVERLESS_API, {**body, "sku": {"name": "Consumption"}})
+    return deployment, endpoint
 
 
 def test_the_engine_makes_hub_project_connection_and_account(project: Project) -> None:
@@ -55,10 +79,15 @@ def test_a_second_up_changes_nothing(project: Project) -> None:
 def test_plain_pulumi_takes_the_project_down_before_hub_and_account(project: Project) -> None:
     rows = {row["urn"].rsplit("::", 1)[-1]: row for row in project.resources(STACK)}
     endpoint = serve(rows)
+    deployment, serverless = host(rows)
     # Azure keeps a workspace that has endpoints: the project's own hook takes them away.
-    project.pulumi("destroy", "--yes", "--skip-preview", "--run-program", "-s", STACK)
+    told = project.pulumi("destroy", "--yes", "--skip-preview", "--run-program", "-s", STACK)
+    assert "model deployment hosted: gone" in told
+    assert "serverless endpoint ai-phi: gone" in told
     assert project.resources(STACK) == []
     assert azure().get(endpoint, API) is None
+    assert azure().get(serverless, SERVERLESS_API) is None
+    assert azure().get(deployment, ACCOUNTS_API) is None
 
 
 def test_switched_off_the_hub_goes_with_what_its_project_serves(project: Project) -> None:

@@ -19,6 +19,8 @@ from core.refs import ModelRef, StackOutputs
 from core.rules import Status, run_rules
 from core.settings import Settings, parse_settings
 from deploy.endpoint import undeploy
+from deploy.managed.contract import HostedOrder, Sku
+from deploy.managed.hostings import hostings
 from deploy.releasing.order import DeployOrder
 from deploy.releasing.rollout import deploy
 from deploy.upkeep.autoscale import set_scaling
@@ -38,15 +40,22 @@ from infra.teardown.order import take_down
 from local.access import Principal
 from local.process import LocalAzure
 from local.roles import PROVIDER
+from local.tuning import programs
 from tests.local.azure_group import MintedCredential
 from training.data.check import check_file
 from training.follow import follow
+from training.managed.contract import ManagedOrder
+from training.managed.data import prepare
+from training.managed.following import follow as follow_managed
+from training.managed.services import service_for
 from training.model_files import delete_model
 from training.models import register
+from training.recipes import load_any_recipe
 from training.submission import Order, submit
 
 TESTS = Path(__file__).resolve().parents[1]
 SAMPLES = TESTS.parent / "training" / "data" / "samples" / "travel"
+QUICK = TESTS / "local" / "tuning"
 HOME = "rg-deployers-home"
 IDENTITY_API = "2023-01-31"
 API = "2022-04-01"
@@ -143,9 +152,9 @@ def test_with_the_role_alone_a_stack_goes_the_whole_way(deployer: Deployer, tmp_
 
 @pytest.mark.slow
 def test_with_the_role_alone_every_feature_is_made_used_and_taken_down(
-    deployer: Deployer, tmp_path: Path
+    deployer: Deployer, tmp_path: Path, azure_folder: Path
 ) -> None:
-    """Slow: two stacks with every feature, up and down."""
+    """Slow: a stack with every feature, up, used by all three routes, and down."""
     settings, cloud = parse_settings(FEATURES), deployer.cloud
     deployer.give(role_of(deployer, settings, "by-role-2"))
     engine = InProcess("by-role-2", settings, cloud)
@@ -154,8 +163,32 @@ def test_with_the_role_alone_every_feature_is_made_used_and_taken_down(
     site = Site(settings, cloud.subscription_id, "by-role-2")
     serve(cloud, outputs, tmp_path)
     undeploy(cloud, outputs)
+    programs.use(azure_folder, job=QUICK / "quick_trainer", serving=QUICK / "quick_server")
+    for recipe in ("travel-gpt", "phi-4-mini-serverless"):
+        tune_and_serve(cloud, outputs, recipe, tmp_path)
+    programs.clear(azure_folder)
     receipt = take_down(engine, cloud, site, ignore)
     assert receipt.refused == receipt.remains == receipt.held == ()
+
+
+def tune_and_serve(cloud: Cloud, outputs: StackOutputs, name: str, work: Path) -> None:
+    """Tune by a managed service, serve what it made, see it, end it and delete the model."""
+    recipe = load_any_recipe(name)
+    assert not isinstance(recipe, Recipe)
+    service = service_for(cloud, outputs, recipe.route, "by-role-2")
+    (work / name).mkdir()
+    train, validation = prepare(recipe, SAMPLES / "train.jsonl", None, work / name)
+    job = service.submit(ManagedOrder(recipe, train, validation), lambda text: None)
+    for _ in follow_managed(service, job.name):
+        pass
+    model = next(one for one in service.models() if one.job == job.name)
+    (hosting,) = [one for one in hostings(cloud, outputs) if one.route == recipe.route]
+    kind: Sku = "GlobalStandard" if recipe.route == "openai" else "Consumption"
+    order = HostedOrder(f"by-role-{recipe.route}", model.path, sku=kind, auth="entra")
+    hosting.deploy(order, lambda text: None)
+    assert [one.name for one in workloads(cloud.arm, outputs).hosted] == [order.name]
+    hosting.delete(order.name, lambda text: None)
+    service.delete_model(model)
 
 
 def test_with_the_role_alone_no_rule_of_the_doctor_lacks_a_right(deployer: Deployer) -> None:

@@ -73,6 +73,23 @@ def test_each_finding(
     assert severity_of(told("phi-3.5-mini", *overrides, size=size), part) == severity
 
 
+@pytest.mark.parametrize(("name", "overrides", "severity", "part"), [
+    ("travel-gpt", (), "ok", "gpt-oss-20b is tuned for everybody"),
+    ("gpt-4.1-mini", (), "warning", "for existing customers only since 2026-10-14"),
+    ("gpt-oss-20b", ("tier=Standard",), "error", "--set tier=GlobalStandard"),
+    ("gpt-oss-20b", ("objective=dpo",), "error", "not by dpo"),
+    ("phi-4-serverless", ("base.id=Phi-3.5-mini-instruct",), "error", "ended on 2025-08-30"),
+    ("phi-4-serverless", ("objective=dpo",), "error", "learns from chats alone"),
+    ("travel-gpt", ("suffix=ft.travel",), "error", "letters, digits, - and _"),
+])  # fmt: skip
+def test_each_finding_of_a_managed_recipe(
+    name: str, overrides: tuple[str, ...], severity: str, part: str,
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("TUNESTACK_HOME", str(tmp_path))
+    assert severity_of(told(name, *overrides), part) == severity
+
+
 def test_a_check_on_a_stack_asks_for_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Session, "settings", Settings(compute="gpu", vm_size=T4))
     run("recipe", "check", "phi-3.5-mini", "--stack", "dev", exit_code=2)

@@ -37,7 +37,6 @@ def managed_engine(
     patch.setenv("TUNESTACK_HOME", str(tmp_path_factory.mktemp("home")))
     cloud = Cloud.sign_in(os.environ["AZURE_SUBSCRIPTION_ID"])
     engine = InProcess("managed", SETTINGS, cloud)
-    programs.use(azure_folder, job=QUICK / "quick_trainer", serving=QUICK / "quick_server")
     engine.up(lambda event: None)
     yield engine
     programs.clear(azure_folder)
@@ -46,8 +45,11 @@ def managed_engine(
 
 
 @pytest.fixture
-def managed(managed_engine: InProcess, monkeypatch: pytest.MonkeyPatch) -> StackOutputs:
-    """Point the commands at that stack."""
+def managed(
+    managed_engine: InProcess, azure_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> StackOutputs:
+    """Point the commands at that stack, and its services at programs of a second."""
+    programs.use(azure_folder, job=QUICK / "quick_trainer", serving=QUICK / "quick_server")
     return point_at(managed_engine, monkeypatch)
 
 
@@ -60,7 +62,8 @@ def point_at(engine: InProcess, monkeypatch: pytest.MonkeyPatch) -> StackOutputs
     monkeypatch.setattr(Session, "outputs", outputs)
     monkeypatch.setattr(Session, "settings", SETTINGS)
     for name in ("FIRST_WAIT", "LONGEST_WAIT"):
-        monkeypatch.setattr(f"training.managed.following.{name}", 0.05)
+        for module in ("following", "openai.files"):
+            monkeypatch.setattr(f"training.managed.{module}.{name}", 0.05)
     return outputs
 
 
@@ -101,16 +104,32 @@ class Made:
     model: str
 
 
+SERVERLESS = pytest.param("serverless", marks=pytest.mark.slow)
+"""Slow wherever it is asked for: azure-ai-ml alone takes seconds to import."""
+
+
+class Trained:
+    """One training by each route, ordered by the command when it is first asked for."""
+
+    def __init__(self, engine: InProcess, folder: Path) -> None:
+        self._engine, self._folder = engine, folder
+        self._made: dict[str, Made] = {}
+
+    def __getitem__(self, route: str) -> Made:
+        if route not in self._made:
+            with pytest.MonkeyPatch.context() as patch:
+                point_at(self._engine, patch)
+                self._made[route] = _train(route, write_chats(self._folder))
+        return self._made[route]
+
+
 @pytest.fixture(scope="session")
-def trained(managed_engine: InProcess, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Made]:
-    """One training by each route, ordered by the command."""
-    with pytest.MonkeyPatch.context() as patch:
-        point_at(managed_engine, patch)
-        folder = write_chats(tmp_path_factory.mktemp("chats"))
-        return {route: _train(route, recipe, folder) for route, recipe in RECIPES.items()}
+def trained(managed_engine: InProcess, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """Trainings that tests only look at."""
+    return Trained(managed_engine, tmp_path_factory.mktemp("chats"))
 
 
-def _train(route: str, recipe: str, folder: Path) -> Made:
-    made = run_json("train", "--recipe", recipe, "--data", folder)
+def _train(route: str, folder: Path) -> Made:
+    made = run_json("train", "--recipe", RECIPES[route], "--data", folder)
     model = f"{made['model']['name']}:{made['model']['version']}"
-    return Made(route, recipe, made["job"]["name"], model)
+    return Made(route, RECIPES[route], made["job"]["name"], model)

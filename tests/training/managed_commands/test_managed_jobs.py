@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
+from core.errors import CloudError
 from core.refs import StackOutputs
-from tests.training.managed_commands.conftest import Made
+from tests.training.managed_commands.conftest import SERVERLESS, Trained
 from tests.typed_commands import run, run_json
 
 Folder = Callable[..., Path]
-ROUTES = ("openai", "serverless")
+ROUTES = ("openai", SERVERLESS)
+NAMES = ("openai", "serverless")
 WITHIN = 30.0
 
 pytestmark = pytest.mark.usefixtures("managed")
@@ -33,20 +35,25 @@ def submitted(folder: Path, recipe: str = "gpt-oss-20b") -> str:
     return str(made["job"]["name"])
 
 
-def test_jobs_of_all_routes_are_in_one_list_newest_first(trained: dict[str, Made]) -> None:
+@pytest.mark.slow
+def test_jobs_of_all_routes_are_in_one_list_newest_first(trained: Trained) -> None:
+    """Slow: a training by each route."""
+    first, last = (trained[route].job for route in NAMES)
     found = {job["name"]: job for job in run_json("jobs", "list")}
-    for made in trained.values():
+    for made in [trained[route] for route in NAMES]:
         assert found[made.job]["route"] == made.route
         assert found[made.job]["tags"]["recipe"] == made.recipe
     names = list(found)
-    assert names.index(trained["serverless"].job) < names.index(trained["openai"].job)
+    assert names.index(last) < names.index(first)
     shown = run("jobs", "list").stdout
     assert "route" in shown.splitlines()[0]
-    assert all(made.job in shown and made.route in shown for made in trained.values())
+    assert all(
+        made.job in shown and made.route in shown for made in [trained[route] for route in NAMES]
+    )
 
 
 @pytest.mark.parametrize("route", ROUTES)
-def test_show_tells_what_went_in_and_the_curve(trained: dict[str, Made], route: str) -> None:
+def test_show_tells_what_went_in_and_the_curve(trained: Trained, route: str) -> None:
     name = trained[route].job
     found = run_json("jobs", "show", name)
     assert found["status"] == "Completed" and found["error"] == ""
@@ -60,7 +67,7 @@ def test_show_tells_what_went_in_and_the_curve(trained: dict[str, Made], route: 
     assert any(key in shown for key in ("n_epochs", "num_train_epochs"))
 
 
-def test_checkpoints_are_listed_as_deploy_takes_them(trained: dict[str, Made]) -> None:
+def test_checkpoints_are_listed_as_deploy_takes_them(trained: Trained) -> None:
     made = trained["openai"]
     model = made.model.removesuffix(":1")
     found = run_json("jobs", "checkpoints", made.job)
@@ -71,7 +78,7 @@ def test_checkpoints_are_listed_as_deploy_takes_them(trained: dict[str, Made]) -
 
 @pytest.mark.parametrize("route", ROUTES)
 def test_the_curve_comes_as_a_page_and_as_a_table(
-    trained: dict[str, Made], route: str, tmp_path: Path
+    trained: Trained, route: str, tmp_path: Path
 ) -> None:
     name = trained[route].job
     page = Path(run_json("jobs", "report", name, "--folder", tmp_path)["html"])
@@ -85,7 +92,9 @@ def test_the_curve_comes_as_a_page_and_as_a_table(
     assert "has no output model: the service keeps the weights" in told
 
 
+@pytest.mark.slow
 def test_a_job_can_be_paused_goes_on_and_ends(chats: Folder, tmp_path: Path) -> None:
+    """Slow: the trainer is stopped and begun again."""
     go = tmp_path / "go"
     name = submitted(chats(f"[wait 13 {go}]"))
     until_step(name, 10)
@@ -108,7 +117,9 @@ def until_step(name: str, step: int) -> None:
         time.sleep(0.05)
 
 
-@pytest.mark.parametrize("recipe", ["gpt-oss-20b", "phi-4-mini-serverless"])
+@pytest.mark.parametrize(
+    "recipe", ["gpt-oss-20b", pytest.param("phi-4-mini-serverless", marks=pytest.mark.slow)]
+)
 def test_a_canceled_job_ends_and_stays_so(chats: Folder, tmp_path: Path, recipe: str) -> None:
     name = submitted(chats(f"[wait {tmp_path / 'never'}]"), recipe)
     run("jobs", "cancel", name)
@@ -118,7 +129,9 @@ def test_a_canceled_job_ends_and_stays_so(chats: Folder, tmp_path: Path, recipe:
     assert f"{name} is Canceled; its service registers the model of a completed one" in told
 
 
-@pytest.mark.parametrize("recipe", ["gpt-oss-20b", "phi-4-mini-serverless"])
+@pytest.mark.parametrize(
+    "recipe", ["gpt-oss-20b", pytest.param("phi-4-mini-serverless", marks=pytest.mark.slow)]
+)
 def test_a_failed_job_says_why(chats: Folder, recipe: str) -> None:
     shown = run("train", "--recipe", recipe, "--data", chats("[fail 3]"), exit_code=1).stderr
     assert "ended as Failed" in shown
@@ -129,7 +142,9 @@ def test_a_failed_job_says_why(chats: Folder, recipe: str) -> None:
     assert run_json("jobs", "show", name)["error"] == found["cause"]
 
 
-def test_what_the_service_cannot_do_is_said(trained: dict[str, Made]) -> None:
+@pytest.mark.slow
+def test_what_the_service_cannot_do_is_said(trained: Trained) -> None:
+    """Slow: a training by each route."""
     name = trained["serverless"].job
     for verb in ("pause", "resume"):
         assert f"cannot {verb} {name}" in run("jobs", verb, name, exit_code=1).stderr
@@ -143,10 +158,11 @@ def test_a_job_that_nobody_knows_names_the_list(verb: str) -> None:
     assert "There is no job ftjob-nope." in told and "tunestack jobs list" in told
 
 
+@pytest.mark.slow
 def test_a_service_that_does_not_answer_hides_no_other_jobs(
-    trained: dict[str, Made], managed: StackOutputs, monkeypatch: pytest.MonkeyPatch
+    trained: Trained, managed: StackOutputs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from core.errors import CloudError
+    """Slow: a training by the route that does answer."""
 
     def refuse(self: object) -> None:
         raise CloudError("Azure OpenAI is away.")

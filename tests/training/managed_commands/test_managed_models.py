@@ -5,27 +5,30 @@ from pathlib import Path
 
 import pytest
 
-from tests.training.managed_commands.conftest import RECIPES, Made
+from tests.training.managed_commands.conftest import RECIPES, SERVERLESS, Trained
 from tests.typed_commands import run, run_json
 
 Folder = Callable[..., Path]
-ROUTES = ("openai", "serverless")
+ROUTES = ("openai", SERVERLESS)
+NAMES = ("openai", "serverless")
 
 pytestmark = pytest.mark.usefixtures("managed")
 
 
-def test_models_of_all_routes_are_in_one_list(trained: dict[str, Made]) -> None:
+@pytest.mark.slow
+def test_models_of_all_routes_are_in_one_list(trained: Trained) -> None:
+    """Slow: a training by each route."""
     found = {f"{one['name']}:{one['version']}": one for one in run_json("models", "list")}
-    for made in trained.values():
+    for made in [trained[route] for route in NAMES]:
         assert found[made.model]["route"] == made.route
         assert found[made.model]["tags"]["job"] == made.job
     shown = run("models", "list").stdout
     assert "route" in shown.splitlines()[0]
-    assert all(made.model in shown for made in trained.values())
+    assert all(made.model in shown for made in [trained[route] for route in NAMES])
 
 
 @pytest.mark.parametrize("route", ROUTES)
-def test_show_tells_what_went_in_and_came_out(trained: dict[str, Made], route: str) -> None:
+def test_show_tells_what_went_in_and_came_out(trained: Trained, route: str) -> None:
     made = trained[route]
     found = run_json("models", "show", made.model)
     assert found["inputs"]["recipe"] == made.recipe
@@ -36,19 +39,20 @@ def test_show_tells_what_went_in_and_came_out(trained: dict[str, Made], route: s
 
 
 @pytest.mark.parametrize("route", ROUTES)
-def test_register_says_that_the_service_did_it(trained: dict[str, Made], route: str) -> None:
+def test_register_says_that_the_service_did_it(trained: Trained, route: str) -> None:
     made = trained[route]
     shown = run("models", "register", made.job)
     assert shown.stdout == f"Model {made.model}\n"
     assert "registered it by itself" in shown.stderr
 
 
-def test_the_newest_model_of_all_is_shown_without_a_name(trained: dict[str, Made]) -> None:
+def test_the_newest_model_of_all_is_shown_without_a_name(trained: Trained) -> None:
+    assert trained["openai"].model
     newest = run_json("models", "list")[0]
     assert run_json("models", "show")["name"] == newest["name"]
 
 
-def test_the_weights_stay_with_the_service(trained: dict[str, Made]) -> None:
+def test_the_weights_stay_with_the_service(trained: Trained) -> None:
     told = run("models", "download", trained["openai"].model, exit_code=1).stderr
     assert "the service that tuned it keeps the weights" in told
 
