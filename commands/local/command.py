@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from commands.local.clock import clock
+from commands.local.customer import customer
 from commands.local.fault import fault
 from commands.local.name import name as name_group
 from commands.local.preempt import preempt
@@ -22,7 +23,7 @@ def local() -> None:
     """Run the rehearsal's Azure by hand: start, env, status, stop."""
 
 
-for _command in (clock, fault, preempt, quota, rights, name_group):
+for _command in (clock, customer, fault, preempt, quota, rights, name_group):
     local.add_command(_command)
 
 

@@ -31,6 +31,7 @@ NOTE = (
     "a real process answers; 429 by the capacity's tokens and requests a minute; content filters by"
     " a list of phrases that stands for Azure's classifiers: outcomes and shapes, not judgement"
 )
+USAGE = {"include_usage": True}
 FILTERED = (
     "The response was filtered due to the prompt triggering Azure OpenAI's content management"
     " policy. Please modify your prompt and retry. To learn more about our content filtering"
@@ -84,14 +85,13 @@ async def _answer(call: Call, account: Document, name: str) -> "Response":
     asked = await anyio.to_thread.run_sync(_admit, call, account, name)
     body = {**call.body, "model": asked.model}
     if body.get("stream"):
-        body["stream_options"] = {**(body.get("stream_options") or {}), "include_usage": True}
+        options = body.get("stream_options")
+        body["stream_options"] = {**(options if isinstance(options, dict) else {}), **USAGE}
     answer = await serving.ask(
         call, asked.deployment["id"], body, lambda pieces: _events(asked, pieces)
     )
     if answer.status_code >= 400:
         limits.settle(asked.ticket, 0)
-        if hasattr(answer, "aclose"):
-            await answer.aclose()
         raise _failed(answer)
     if not body.get("stream"):
         answer = _whole(asked, answer)

@@ -1,4 +1,4 @@
-"""States of a training that can be deployed: of the last three epochs, the end included."""
+"""States of a training that can be deployed: of the last three epochs, and of every pause."""
 
 from typing import Any
 
@@ -10,7 +10,6 @@ from local.state import Document, State
 from local.tuning.orders import Kept, Outcome
 
 KIND = "ai/checkpoint"
-MOST = 3
 
 
 def keep(state: State, account_id: str, record: Document, outcome: Outcome) -> None:
@@ -19,40 +18,42 @@ def keep(state: State, account_id: str, record: Document, outcome: Outcome) -> N
     The last one of a training that succeeded carries the tuned model's plain name.
     """
     has_ended = outcome.kind == "succeeded"
-    newest = list(outcome.checkpoints[:MOST])
-    if has_ended and outcome.model is not None and not newest:
-        newest = [Kept(0, outcome.model)]
-    _drop_before(state, account_id, record["id"])
-    for number, kept in enumerate(reversed(newest)):
-        is_end = has_ended and number == len(newest) - 1
+    kept_ones = list(outcome.checkpoints)
+    if has_ended and outcome.model is not None and not kept_ones:
+        kept_ones = [Kept(0, outcome.model)]
+    ids = _drop_before(state, account_id, record["id"])
+    for number, kept in enumerate(reversed(kept_ones)):
+        is_end = has_ended and number == len(kept_ones) - 1
         name = record["tuned"] if is_end else f"{record['tuned']}:ckpt-step-{kept.step}"
         folder = outcome.model if is_end and outcome.model is not None else kept.folder
-        _keep_one(state, account_id, record, kept, TunedFolder(name, record["base"], folder, ""))
+        model = TunedFolder(name, record["base"], folder, record["id"])
+        _keep_one(state, account_id, ids.get(kept.step) or new_id("ftchkpt-"), kept, model)
 
 
-def _drop_before(state: State, account_id: str, job: str) -> None:
-    """Forget what a pause has kept: the training has let go of it, or gives it anew."""
+def _drop_before(state: State, account_id: str, job: str) -> dict[int, str]:
+    """Forget what a pause has kept: the training has let go of it, or gives it anew.
+
+    Gives its ids by step: what is kept again is called the same.
+    """
+    kept = [one for _, one in state.within(_place(account_id, job))]
     state.delete(_place(account_id, job))
     for model in models_of(state, account_id, job):
         state.delete(key(account_id, "models", model["id"]))
+    return {one["step_number"]: one["id"] for one in kept}
 
 
-def _keep_one(
-    state: State, account_id: str, record: Document, kept: Kept, model: TunedFolder
-) -> None:
-    job, id = record["id"], new_id("ftchkpt-")
+def _keep_one(state: State, account_id: str, id: str, kept: Kept, model: TunedFolder) -> None:
     document = {
         "id": id,
         "object": "fine_tuning.job.checkpoint",
         "created_at": now(),
         "fine_tuned_model_checkpoint": model.name,
-        "fine_tuning_job_id": job,
+        "fine_tuning_job_id": model.job,
         "step_number": kept.step,
         "metrics": metrics(kept.measured) if kept.measured else {"step": float(kept.step)},
     }
-    state.put(f"{_place(account_id, job)}/{kept.step:08d}", KIND, document)
-    found = TunedFolder(model.name, model.base, model.folder, job)
-    keep_model(state, account_id, found, checkpoint=id, created=now())
+    state.put(f"{_place(account_id, model.job)}/{kept.step:08d}", KIND, document)
+    keep_model(state, account_id, model, checkpoint=id, created=now())
 
 
 def checkpoints(call: Call, account_id: str, job: str) -> dict[str, Any]:

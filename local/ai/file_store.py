@@ -184,7 +184,7 @@ def _examined(path: Path) -> dict[str, str]:
         if rows:
             return {"status": "processed"}
         reason = "No valid json line found in file."
-    except ValueError as error:
+    except (ValueError, OSError) as error:  # OSError: it has just been deleted
         reason = str(error)
     details = f"jsonlValidationFailed: Validation of jsonl file failed: {reason}"
     return {"status": "error", "status_details": details}

@@ -50,7 +50,7 @@ def _kept(call: Call, account: Document, form: Form) -> Document:
     "/files/import",
     data_action=f"{RIGHTS}/import/action",
     note="a blob's address, read with a signature in it or as the account's own identity; at once,"
-    " where Azure may take a while and say `fileImportFailed` at the file",
+    " where Azure may take a while and say `fileImportFailed` at the file; the right is a guess",
 )
 def import_file(call: Call, account: Document) -> Answer:
     """Take a file from a blob."""

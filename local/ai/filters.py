@@ -74,14 +74,19 @@ class Outcome:
         return any(one["filtered"] for one in self.results.values())
 
 
-def policy_filters(state: State, account: str, name: str) -> list[Document]:
-    """List what a policy does, with what it takes over from the policy that it is based on."""
+def policy_filters(
+    state: State, account: str, name: str, above: frozenset[str] = frozenset()
+) -> list[Document]:
+    """List what a policy does, with what it takes over from the policy that it is based on.
+
+    `above` has the policies that are based on it: two may be based on each other.
+    """
     policy = state.get(f"{account}/raiPolicies/{name}")
-    if policy is None:
+    if policy is None or name.lower() in above:
         return []
     own = policy["properties"].get("contentFilters") or []
     base = str(policy["properties"].get("basePolicyName") or "")
-    below = policy_filters(state, account, base) if base and base.lower() != name.lower() else []
+    below = policy_filters(state, account, base, above | {name.lower()}) if base else []
     said = {(one["name"], one["source"]) for one in own}
     return [*own, *(one for one in below if (one["name"], one["source"]) not in said)]
 

@@ -2,7 +2,9 @@
 
 The same operation is at `/openai/v1/…` (no api-version, or `preview`), at `/openai/…` with a dated
 one, and below a project of the account. The words for a missing right are as reported in public
-threads; those for an api-version are not verified.
+threads; those for an api-version are not verified. Of the data actions, those of chat, and `read`,
+`write` and `delete` of `files` and `fine-tunes`, are seen in public role definitions; those of
+importing, cancelling, pausing, resuming and uploading in parts are guesses below the same paths.
 """
 
 import functools

@@ -4,7 +4,9 @@ The state says how far a job is; `has_slot` is true from its start until its pro
 takes time happens in tasks: preparing the files here, training in `local.tuning.running`.
 """
 
-from local.ai import checkpoints
+import logging
+
+from local.ai import checkpoints, file_store
 from local.ai.allowances import allowances
 from local.ai.events import tell, tell_step
 from local.ai.job_records import (
@@ -26,8 +28,11 @@ from local.ai.results import add_results
 from local.operations import Refusal
 from local.runner.tasks import Task
 from local.state import Document
-from local.tuning.orders import Outcome, Step
+from local.tuning import running
+from local.tuning.orders import Outcome, Step, TuningOrder
 from local.world import World
+
+log = logging.getLogger("local.tuning")
 
 
 def submit(world: World, account_id: str, record: Document) -> None:
@@ -77,8 +82,6 @@ def cancel(world: World, account_id: str, id: str) -> Document:
     Raises:
         Refusal: 400, it has ended.
     """
-    from local.tuning import running
-
     record = moved(world, account_id, id, is_open, "cancelled")
     if record["has_slot"]:
         running.stop(world, training_id(account_id, id))
@@ -94,8 +97,6 @@ def pause(world: World, account_id: str, id: str) -> Document:
     Raises:
         Refusal: 400, it does not run, or has made no step.
     """
-    from local.tuning import running
-
     record = moved(world, account_id, id, can_pause, "pausing")
     running.stop(world, training_id(account_id, id))
     return record
@@ -138,26 +139,31 @@ class Follower:
 
     def ended(self, outcome: Outcome) -> None:
         """Note the end, and let the next one start."""
-        from local.tuning import running
-
         record = find(self.world.state, self.account_id, KIND, self.id)
         if record is None:
             return
-        if status_of(record) == "cancelled":
+        if not is_over(record):
+            self._note_end(record, outcome)
+        current = find(self.world.state, self.account_id, KIND, self.id)
+        if current is not None and status_of(current) == "cancelled":  # perhaps only just now
             running.forget(self.world, training_id(self.account_id, self.id))
-        elif outcome.kind == "succeeded":
+        _release(self.world, self.account_id, self.id)
+
+    def _note_end(self, record: Document, outcome: Outcome) -> None:
+        if outcome.kind == "succeeded":
             self._succeed(record, outcome)
         elif outcome.kind == "failed":
             fail(self.world, self.account_id, self.id, "internalFailure", outcome.reason)
         else:
             self._pause(record, outcome)
-        _release(self.world, self.account_id, self.id)
 
     def _succeed(self, record: Document, outcome: Outcome) -> None:
         file = add_results(self.world, self.account_id, outcome.curve)
         state = self.world.state
 
         def note(current: Document) -> None:
+            if is_over(current):
+                return
             checkpoints.keep(state, self.account_id, record, outcome)
             for text in (
                 "Job succeeded.",
@@ -174,7 +180,9 @@ class Follower:
                 "finished_at": now(),
             }
 
-        changed(self.world, self.account_id, self.id, note)
+        reached = changed(self.world, self.account_id, self.id, note)
+        if reached is None or status_of(reached) != "succeeded":
+            file_store.drop(self.world, self.account_id, file)
 
     def _pause(self, record: Document, outcome: Outcome) -> None:
         def note(current: Document) -> None:
@@ -210,13 +218,7 @@ def _start(world: World, account_id: str, id: str) -> None:
 
 def _prepare(world: World, account_id: str, id: str, task: Task) -> None:
     """Check and rewrite a job's files, and begin its training."""
-    from local.tuning import running
-
-    try:
-        order = ordered(world, account_id, id)
-    except Unusable as reason:
-        fail(world, account_id, id, "jsonlValidationFailed", str(reason))
-        order = None
+    order = _ordered(world, account_id, id)
     record = find(world.state, account_id, KIND, id)
     if task.stopping.is_set() or record is None:
         return
@@ -225,21 +227,30 @@ def _prepare(world: World, account_id: str, id: str, task: Task) -> None:
         return
     running.begin(world, training_id(account_id, id), order, Follower(world, account_id, id))
     record = find(world.state, account_id, KIND, id)
-    if record is None or status_of(record) == "cancelled":
+    # `pausing` is what a killed server left: a start and a stop at once keep what it had reached.
+    if record is None or status_of(record) in ("cancelled", "pausing"):
         running.stop(world, training_id(account_id, id))
 
 
-def _take_up(world: World, account_id: str, record: Document) -> None:
-    from local.tuning import running
+def _ordered(world: World, account_id: str, id: str) -> TuningOrder | None:
+    """Give a job's order; a job that cannot have one fails and says why."""
+    try:
+        return ordered(world, account_id, id)
+    except Unusable as reason:
+        fail(world, account_id, id, "jsonlValidationFailed", str(reason))
+    except Exception as error:  # whatever it was: no job runs for ever without a program
+        log.exception("job %s", id)
+        fail(world, account_id, id, "internalFailure", f"{type(error).__name__}: {error}")
+    return None
 
+
+def _take_up(world: World, account_id: str, record: Document) -> None:
     id, status = record["id"], status_of(record)
-    if status in ("running", "resuming"):
+    if status in ("running", "resuming", "pausing"):
         _start(world, account_id, id)
         return
     if status == "cancelled":
         running.forget(world, training_id(account_id, id))
-    if status == "pausing":
-        record["job"]["status"] = "paused"
     store(world.state, account_id, KIND, {**record, "has_slot": False})
 
 

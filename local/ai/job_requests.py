@@ -105,12 +105,22 @@ def _suffix(body: Document) -> str:
 
 def _chosen(body: Document, method: Method) -> dict[str, float]:
     """Give every hyperparameter that was sent; -1 where the service is to decide."""
-    inner = (body.get("method") or {}).get(method) or {}
-    given: dict[str, Any] = {**(body.get("hyperparameters") or {})}
+    inner = _object(_object(body, "method"), method)
+    given: dict[str, Any] = {**_object(body, "hyperparameters")}
     given |= {name: body[name] for name in ("prompt_loss_weight",) if name in body}
     given |= {name: value for name, value in inner.items() if name != "hyperparameters"}
-    given |= inner.get("hyperparameters") or {}
+    given |= _object(inner, "hyperparameters")
     return {name: _number(name, value) for name, value in given.items() if value is not None}
+
+
+def _object(body: Document, name: str) -> Document:
+    """Give what a request has under a name; a method may be named by its type alone."""
+    value = body.get(name) or {}
+    if name == "method" and isinstance(value, str):
+        return {}
+    if not isinstance(value, dict):
+        raise invalid(f"{name}: must be an object.")
+    return value
 
 
 def _number(name: str, value: object) -> float:
@@ -120,7 +130,7 @@ def _number(name: str, value: object) -> float:
     if value in ("auto", AUTO):
         return AUTO
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or kind(value) != value or not low <= cast(float, value) <= high:
+    if not is_number or not low <= cast(float, value) <= high or kind(value) != value:
         raise invalid(f"hyperparameters.{name}: {value!r} is not within {low:g} and {high:g}.")
     number: float = kind(cast(float, value))
     return number

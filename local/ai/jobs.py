@@ -12,6 +12,7 @@ from local.ai.orders import job_folder
 from local.ai.records import all_of, find, key, missing, page
 from local.operations import Answer, Call, Refusal
 from local.state import Document
+from local.tuning import running
 
 RIGHTS = f"{OPENAI_RIGHTS}/fine-tunes"
 PATH = "/fine_tuning/jobs"
@@ -22,7 +23,8 @@ PATH = "/fine_tuning/jobs"
     PATH,
     data_action=f"{RIGHTS}/write",
     note="supervised and dpo, both shapes of hyperparameters; one runs, 20 wait; really trains a"
-    " small model; no reinforcement, tools, images or wandb; `weight` is not heeded",
+    " small model; no reinforcement, tools, images or wandb; `weight`, `prompt_loss_weight` and"
+    " `l2_multiplier` are not heeded",
 )
 def create_job(call: Call, account: Document) -> Answer:
     """Order a tuning."""
@@ -55,7 +57,7 @@ def get_job(call: Call, account: Document) -> Document:
     "POST",
     f"{PATH}/{{job}}/cancel",
     data_action=f"{RIGHTS}/cancel/action",
-    note="unexpectedEntityState where it has ended",
+    note="unexpectedEntityState where it has ended; the right is a guess",
 )
 def cancel_job(call: Call, account: Document) -> Document:
     """End a job."""
@@ -67,7 +69,8 @@ def cancel_job(call: Call, account: Document) -> Document:
     "POST",
     f"{PATH}/{{job}}/pause",
     data_action=f"{RIGHTS}/write",
-    note="while it runs and has made a step; what it has reached can be deployed",
+    note="while it runs and has made a step; what it has reached can be deployed; the right is a"
+    " guess",
 )
 def pause_job(call: Call, account: Document) -> Document:
     """Have a job stop for a while."""
@@ -76,7 +79,10 @@ def pause_job(call: Call, account: Document) -> Document:
 
 
 @on_account(
-    "POST", f"{PATH}/{{job}}/resume", data_action=f"{RIGHTS}/write", note="from its last step"
+    "POST",
+    f"{PATH}/{{job}}/resume",
+    data_action=f"{RIGHTS}/write",
+    note="from its last step; the right is a guess",
 )
 def resume_job(call: Call, account: Document) -> Document:
     """Have a paused job go on."""
@@ -92,8 +98,6 @@ def resume_job(call: Call, account: Document) -> Document:
 )
 def delete_job(call: Call, account: Document) -> None:
     """Delete a job and what it has made; files and results stay."""
-    from local.tuning import running
-
     record, state = _record(call, account), call.world.state
     with state.transaction():
         _check_deletion(call, account, record)
@@ -102,6 +106,7 @@ def delete_job(call: Call, account: Document) -> None:
         state.delete(key(account["id"], KIND, record["id"]))
     running.forget(call.world, training_id(account["id"], record["id"]))
     shutil.rmtree(job_folder(call.world, account["id"], record["id"]), ignore_errors=True)
+    job_life.advance(call.world, account["id"])  # a cancelled one may have held its slot still
 
 
 def _check_deletion(call: Call, account: Document, record: Document) -> None:
@@ -135,7 +140,8 @@ def list_events(call: Call, account: Document) -> dict[str, Any]:
     "GET",
     f"{PATH}/{{job}}/checkpoints",
     data_action=f"{RIGHTS}/read",
-    note="newest first; of the last three epochs, the last one with the model's own name",
+    note="newest first; of the last three epochs and of every pause, the last one with the model's"
+    " own name",
 )
 def list_checkpoints(call: Call, account: Document) -> dict[str, Any]:
     """List what of a job can be deployed."""

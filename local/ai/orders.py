@@ -44,6 +44,8 @@ def job_folder(world: World, account_id: str, id: str) -> Path:
 
 def _made_ready(world: World, account_id: str, record: Document, place: Path) -> Document | None:
     job, state = record["job"], world.state
+    if record["start"] and not Path(record["start"]).is_dir():
+        raise Unusable(f"model: '{job['model']}' is gone")
     prepared = _file(world, account_id, record, "training_file", place / "train.jsonl")
     _file(world, account_id, record, "validation_file", place / "validation.jsonl")
     settled = _settled(record, prepared)

@@ -67,7 +67,8 @@ def check_base(state: State, account: Document, asked: str, method: Method, tier
     if is_closed(state, model):
         raise invalid(
             f"The specified base model {asked} was retired on {model.retired}; only subscriptions"
-            " that have fine-tuned it before can fine-tune it."
+            " that have fine-tuned it before can fine-tune it. (The rehearsal's can be made one:"
+            " tunestack local customer --trained-before)"
         )
     _check_tier(model, asked, tier, str(account.get("location")))
     return Base(name, tuned)

@@ -1,6 +1,7 @@
 """Large files in parts: an upload takes parts for two hours and becomes a file.
 
-Limits and shapes as in 2025-04-01-preview; the words of the refusals are ours.
+Limits and shapes as in 2025-04-01-preview; the words of the refusals are ours, and the data
+action's path is known but not its last word.
 """
 
 import shutil
@@ -25,7 +26,10 @@ PART = 64 << 20
 
 
 @on_account(
-    "POST", "/uploads", data_action=f"{RIGHTS}/write", note="at most 9 GB; expires after two hours"
+    "POST",
+    "/uploads",
+    data_action=f"{RIGHTS}/write",
+    note="at most 9 GB; expires after two hours; the right is a guess",
 )
 def create_upload(call: Call, account: Document) -> Answer:
     """Begin an upload."""

@@ -65,8 +65,8 @@ def _meet(call: Call, asked: Document) -> Document | None:
 
 def _empty(world: World, account: Document) -> None:
     """End what runs in an account that goes, deployments and trainings, and drop what it keeps."""
+    forget_account(world, account["id"])  # first: else the next job in the queue would start
     world.processes.end_below(account["id"])
-    forget_account(world, account["id"])
 
 
 ACCOUNT = ResourceType(

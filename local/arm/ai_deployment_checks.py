@@ -2,8 +2,10 @@
 
 Codes and words of DeploymentModelNotSupported, ServiceModelDeprecated, InvalidResourceProperties
 for a kind, and InsufficientQuota are as users report them (thunderbug1/LibreChatAzureDeployment#5,
-microsoft-foundry-for-vscode#491, azurechat#447, PubSec-Info-Assistant#880). The rest is worded
-here; that a wrong format of an open model is a bare 500 is a field note of Microsoft's.
+microsoft-foundry-for-vscode#491, azurechat#447, PubSec-Info-Assistant#880), and so is
+CannotChangeDeploymentModel (azure-search-openai-demo#1330 and #1429; its status is assumed). The
+rest is worded here; that a wrong format of an open model is a bare 500 is a field note of
+Microsoft's.
 """
 
 from datetime import date
@@ -29,11 +31,23 @@ def check_deployment(
 ) -> None:
     """Refuse what Azure would not make; fill in what it chooses itself."""
     model = check_model(call.world.state, account, document)
+    _check_same_model(document, before)
     _check_retired(call.world.state, model, document, before)
     _check_sku(model, document)
     _check_options(call.world.state, account, document)
     _check_count(call.world.state, account, document)
     _check_quota(call.world.state, account, document)
+
+
+def _check_same_model(document: Document, before: Document | None) -> None:
+    """Refuse another model for a deployment that stands; another version may be."""
+    if before is None:
+        return
+    names = [str(one["properties"]["model"]["name"]).lower() for one in (before, document)]
+    if names[0] != names[1]:
+        raise Refusal(
+            400, "CannotChangeDeploymentModel", "The model of deployment cannot be changed."
+        )
 
 
 def check_model(state: State, account: Document, document: Document) -> Model:

@@ -33,6 +33,9 @@ def bring(world: World, id: str) -> None:
         return
     name = str(document["properties"]["model"]["name"])
     folder = folder_of(world.state, top_of(id), name) if is_tuned(document) else None
+    if folder is None and is_tuned(document):
+        log.warning("%s: the model %s is gone", id, name)  # None would be the base model
+        return
     serving.begin(world, id, folder)
 
 

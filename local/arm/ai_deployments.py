@@ -1,9 +1,9 @@
 """Deployments of models in an AI account: a server process each, made when it is ready.
 
 A deployment is `Succeeded` when its process answers, `Failed` with the end of its log where it
-does not come up. One change in an account at a time. What an account's deletion does to its
-deployments is Azure's habit as azd relies on it (they go, and their quota with them) against the
-advice of its pages to delete them first.
+does not come up. One change in an account at a time. What becomes of deployments whose account is
+deleted is not verified: here they go with it, and so does what they hold of the quota, while
+Azure's pages advise to delete them first.
 """
 
 import copy
@@ -46,7 +46,7 @@ KEPT = ("model", "raiPolicyName", "versionUpgradeOption", "spilloverDeploymentNa
     " clock`); one change in an account at a time; no batch, no provisioned throughput",
 )
 def put_deployment(call: Call) -> Answer:
-    """Make a deployment, or change it; another model is served as soon as it is ready."""
+    """Make a deployment, or change it, but for its model."""
     with call.world.state.transaction():
         account, before = _account(call), call.world.state.get(call.path)
         document = _document(call, before)

@@ -64,7 +64,7 @@ def list_account_models(call: Call) -> dict[str, Any]:
     state, id = call.world.state, call.path.rpartition("/")[0]
     account = state.get(id)
     if account is None:
-        raise Refusal(404, "ResourceNotFound", f"The account '{call.parameters['name']}' is gone.")
+        raise Refusal(404, "ResourceNotFound", f"There is no account '{call.parameters['name']}'.")
     location = str(account["location"])
     names = [str(one["id"]) for one in all_of(state, account["id"], KIND)]
     tuned = [found for name in names if (found := find_model(state, account["id"], name))]

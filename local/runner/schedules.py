@@ -57,11 +57,11 @@ class Schedules:
 
     def _look(self) -> None:
         while not self._stopping.wait(LOOK_SECONDS):
-            try:
-                self.run_due()
-                expire(self._world)
-            except Exception:
-                log.exception("looking what is due failed")
+            for look in (self.run_due, lambda: expire(self._world)):
+                try:
+                    look()
+                except Exception:  # neither keeps the other from its turn
+                    log.exception("looking what is due failed")
 
     def run_due(self) -> None:
         """Run every workflow whose turn has come."""

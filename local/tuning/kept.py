@@ -1,6 +1,7 @@
 """Checkpoints of a training that outlive it: adapters, linked as the program seals them.
 
-The program keeps its newest two and the best one; a service offers the last epochs' models.
+The program keeps as many of its newest as a service offers of the last epochs, so that none is
+lost however seldom somebody looks. What a pause has kept stays, too: it may be deployed.
 """
 
 import contextlib
@@ -31,11 +32,12 @@ class KeptFolders:
         return sorted((one for one in found if (one[1] / UNMERGED).exists()), reverse=True)
 
     def collect(self) -> None:
-        """Keep what ends an epoch and is sealed; let go of more than so many."""
+        """Keep what ends an epoch and is sealed; let go of the ends of epochs long past."""
         for step, checkpoint in self._sealed():
-            if step % self.per_epoch == 0:
+            if self._ends_epoch(step):
                 self._keep(step, checkpoint)
-        for _, folder in self.folders()[self.most :]:
+        ends = [folder for step, folder in self.folders() if self._ends_epoch(step)]
+        for folder in ends[self.most :]:
             shutil.rmtree(folder, ignore_errors=True)
 
     def collect_last(self) -> None:
@@ -43,6 +45,9 @@ class KeptFolders:
         self.collect()
         if sealed := self._sealed():
             self._keep(*sealed[-1])
+
+    def _ends_epoch(self, step: int) -> bool:
+        return step % self.per_epoch == 0
 
     def _sealed(self) -> list[tuple[int, Path]]:
         found = self._training.glob(f"checkpoints/checkpoint-*/{SEAL}")

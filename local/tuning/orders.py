@@ -55,7 +55,7 @@ class Outcome:
     """Why it failed, with the end of its log."""
     model: Path | None = None
     checkpoints: tuple[Kept, ...] = ()
-    """By epoch, newest first, the model's own state among them."""
+    """Of the last epochs and of every stop, newest first, the model's own state among them."""
     tokens: int = 0
     """Trained on: tokens of the file times epochs."""
     seconds: float = 0.0

@@ -104,7 +104,8 @@ async def ask(
                 if answer is None:
                     raise _not_ready(id)
                 head = (answer.status_code, _headers(answer))
-                if "content-length" in answer.headers:
+                # An error is a whole answer, too, even one that comes without a length.
+                if "content-length" in answer.headers or answer.is_error:
                     return Response(await whole(answer), *head)
                 return Streamed(answer, head, deadline, held.pop_all(), through)
         if time_limit.cancelled_caught:

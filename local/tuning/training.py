@@ -19,6 +19,7 @@ from local.runner.environments import BuildFailed
 from local.runner.instance_life import log_tail
 from local.runner.processes import Child, Command, Exit
 from local.runner.tasks import Task
+from local.tuning import former_node
 from local.tuning.curve import Curve, Log
 from local.tuning.kept import KeptFolders
 from local.tuning.model_folders import (
@@ -61,13 +62,17 @@ class Training:
 
     def run(self) -> Outcome:
         """Let the program run and give how it ended."""
+        former_node.wait_until_gone(self.folder, GRACE + 10)
         try:
             recipe = self._stage()
+            self.kept.per_epoch = recipe.training.save_steps
+            self.kept.most = self.order.epoch_checkpoints
             environment = job_environment(self.world, self.task, self.folder / "build.txt")
         except (BuildFailed, NotMade, NoSmallModel, OSError) as error:
-            return self._ended("stopped" if self.task.stopping.is_set() else "failed", str(error))
-        self.kept.per_epoch = recipe.training.save_steps
-        self.kept.most = self.order.epoch_checkpoints
+            if not self.task.stopping.is_set():
+                return self._ended("failed", str(error))
+            self._take_all(Log(self.log))  # of a killed server's program
+            return self._stopped()
         return self._judge(self._work(environment))
 
     def _stage(self) -> Recipe:
@@ -117,19 +122,26 @@ class Training:
         places |= {"base-model": "base", "output": "output"}
         places |= {"checkpoints": "checkpoints", "report": "report"}
         argv = [str(environment / "bin" / "python"), "train.py", "--recipe", "recipe.json"]
+        argv += ["--save-total-limit", str(self.order.epoch_checkpoints)]
         for name, place in places.items():
             argv += [f"--{name}", str(self.folder / place)]
         command = Command(argv, variables(self.world, environment, self.folder / "home"), self.log)
         code = self.folder / "code"
+        self.kept.collect()
         child = self.task.start(lambda: Child(self.folder, [command], code, grace=GRACE))
+        former_node.note(self.folder, child.pid)
         self.listener.began()
         while (end := child.wait(LOOK)) is None:
             self._take(log)
+        self._take_all(log)
+        self.seconds = time.monotonic() - began
+        return end
+
+    def _take_all(self, log: Log) -> None:
+        """Tell what a program that has ended leaves in its log."""
         self._take(log)
         for step in self.curve.rest():
             self.listener.stepped(step)
-        self.seconds = time.monotonic() - began
-        return end
 
     def _take(self, log: Log) -> None:
         for step in self.curve.read(log.new_lines()):
@@ -140,11 +152,14 @@ class Training:
         if end.reason == "exited" and end.code == 0:
             return self._ended("succeeded")
         if self.task.stopping.is_set():
-            self.kept.collect_last()
-            return self._ended("stopped")
+            return self._stopped()
         how = "was lost" if end.reason == "lost" else f"ended with exit code {end.code}"
         tail = "".join(log_tail(self.log))
         return self._ended("failed", f"The training program {how}. The last lines:\n{tail}")
+
+    def _stopped(self) -> Outcome:
+        self.kept.collect_last()
+        return self._ended("stopped")
 
     def _ended(self, kind: Any, reason: str = "") -> Outcome:
         model = self.folder / "output" if kind == "succeeded" else None

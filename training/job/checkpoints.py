@@ -21,7 +21,7 @@ UNFINISHED = "unfinished"
 """The folder beside the checkpoints in which the next one is written."""
 BEST = "best.json"
 KEPT = 2
-"""Newest checkpoints that stay; one more where the best is older."""
+"""Newest checkpoints that stay by default; one more where the best is older."""
 HASHED = 1 << 20
 """Bytes up to which a file is hashed; of weights the size tells, as a cut-off is what happens."""
 
@@ -125,13 +125,13 @@ def best_evaluation(history: list[dict[str, Any]], steps: set[int]) -> dict[str,
     return min(points, key=lambda point: (point["eval_loss"], point["step"]), default=None)
 
 
-def tidy(folder: Path, history: list[dict[str, Any]]) -> None:
+def tidy(folder: Path, history: list[dict[str, Any]], newest: int = KEPT) -> None:
     """Name the best whole checkpoint and delete what is neither best nor among the newest.
 
     Nothing is deleted before the newest one is whole.
     """
     whole = whole_checkpoints(folder)
-    kept = set(whole[:KEPT])
+    kept = set(whole[:newest])
     best = best_evaluation(history, {step_of(checkpoint) for checkpoint in whole})
     if best is not None:
         name = f"checkpoint-{best['step']}"

@@ -107,6 +107,8 @@ class Task:
     """Loads the base model afresh, for another try with smaller batches."""
     lines: Callable[[], Iterable[int]]
     """Gives, row by row, its line in the training file."""
+    save_total_limit: int
+    """Newest checkpoints that stay."""
 
 
 def learn(recipe: Recipe, base: Base, task: Task) -> Learned:
@@ -153,6 +155,7 @@ def _train(recipe: Recipe, base: Base, task: Task) -> Learned:
         callbacks=task.callbacks,
     )
     trainer.rows, trainer.lines = task.data[0], task.lines
+    trainer.save_total_limit = task.save_total_limit
     trainer.add_callback(Guard(trainer, checkpoint))
     with notice.at_a_step():
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)

@@ -25,6 +25,8 @@ class WholeCheckpoints:
     """Saving for a trainer of transformers; comes before the trainer among the bases."""
 
     _is_saving = False
+    save_total_limit = kept.KEPT
+    """Newest checkpoints that stay; transformers' own setting would delete the best one, too."""
 
     def _run_epoch(self, *, epoch: int, train_dataloader: Any, **named: Any) -> None:
         """Train an epoch, unless all steps are done: transformers would train one more.
@@ -58,7 +60,7 @@ class WholeCheckpoints:
         if is_full:
             self._go_on_without(final.name)
         elif self.args.should_save:
-            kept.tidy(folder, self.state.log_history)
+            kept.tidy(folder, self.state.log_history, self.save_total_limit)
         self.accelerator.wait_for_everyone()
 
     def _write(self, model: nn.Module, trial: Any, final: Path) -> bool:

@@ -1,7 +1,7 @@
 """Train a model from a recipe: what the job runs on its node.
 
     python train.py --recipe recipe.json --train-file F.jsonl --eval-file F.jsonl
-        [--base-model DIR] --output DIR --checkpoints DIR --report DIR
+        [--base-model DIR] --output DIR --checkpoints DIR --report DIR [--save-total-limit N]
 
 Ends with 0 when the model is saved, 1 with a line `error: …` when it cannot be, 2 when the
 arguments are wrong, 75 with a line `stopped by the node: …` when SIGTERM ended it.
@@ -14,7 +14,7 @@ import sys
 import warnings
 from pathlib import Path
 
-from checkpoints import kept_steps
+from checkpoints import KEPT, kept_steps
 from failure import JobError, explain, is_disk_full
 from notice import EXIT_CODE as STOPPED
 from notice import Stopped, notice
@@ -65,6 +65,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     for name in ("recipe", "train-file", "eval-file", "output", "checkpoints", "report"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--base-model", type=Path, help="Folder of the base model's files.")
+    limit = "Newest checkpoints that stay; one more where the best is older."
+    parser.add_argument("--save-total-limit", type=int, default=KEPT, help=limit)
     return parser.parse_args(arguments)
 
 
@@ -113,6 +115,7 @@ def train(order: argparse.Namespace) -> None:
             [tell, report],
             load_again=lambda: load_base(recipe, order.base_model, material.texts, device),
             lines=lambda: (number for number, _ in material.talks["train"].items()),
+            save_total_limit=order.save_total_limit,
         )
         learned = learn(recipe, (model, tokenizer), task)
     if is_first_process():

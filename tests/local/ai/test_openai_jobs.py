@@ -87,16 +87,11 @@ def test_the_results_are_the_whole_curve(account: AiAccount) -> None:
 
 
 def test_checkpoints_are_of_the_last_three_epochs_and_the_last_has_the_plain_name(
-    account: AiAccount, state: State, azure_folder: Path, tmp_path: Path
+    account: AiAccount, state: State
 ) -> None:
     hyper = {"n_epochs": 4, "batch_size": 5}
     method = {"type": "supervised", "supervised": {"hyperparameters": hyper}}
-    gates = {step: tmp_path / f"gate-{step}" for step in (3, 5, 7)}
-    waits = " ".join(f"[wait {step} {path}]" for step, path in gates.items())
-    made = account.job(chats(10, f"hello {waits}"), method=method, suffix="ft-travel")
-    for step, path in gates.items():
-        until(lambda: kept_states(azure_folder, made.id), lambda kept, n=step - 1: n in kept)
-        path.touch()
+    made = account.job(chats(10, "hello"), method=method, suffix="ft-travel")
     job = account.until(made.id, *ENDED)
     assert re.fullmatch(rf"{BASE}\.ft-[0-9a-f]{{32}}-ft-travel", job.fine_tuned_model)
     assert job.id.removeprefix("ftjob-") not in job.fine_tuned_model
@@ -122,13 +117,6 @@ def test_checkpoints_are_of_the_last_three_epochs_and_the_last_has_the_plain_nam
     assert find_model(state, account.id, "gpt-4o") is None
 
 
-def kept_states(azure_folder: Path, id: str) -> set[int]:
-    """List the steps whose state a training has kept; epochs here are shorter than its looks."""
-    owned = (path for path in azure_folder.glob("nodes/*/owner") if id in path.read_text())
-    found = (kept for path in owned for kept in path.parent.glob("kept/step-*"))
-    return {int(path.name[5:]) for path in found}
-
-
 def test_one_job_runs_and_the_others_wait_their_turn(account: AiAccount, gate: Path) -> None:
     first = account.job(waiting(gate))
     others = [account.job(chats()) for _ in range(2)]
@@ -144,9 +132,11 @@ def test_one_job_runs_and_the_others_wait_their_turn(account: AiAccount, gate: P
     assert ended[1].finished_at <= ended[2].finished_at
 
 
+@pytest.mark.slow
 def test_accounts_do_not_wait_for_each_other(
     account: AiAccount, make_account: Callable[..., AiAccount], gate: Path
 ) -> None:
+    """Slow: two accounts and three jobs for what no daily change touches."""
     account.job(waiting(gate))
     other = make_account()
     assert other.until(other.job(chats()).id, *ENDED).status == "succeeded"
@@ -281,7 +271,9 @@ def test_preferences_are_learned_from_both_shapes_of_a_request(
     assert found is not None and (found.folder / "word.txt").read_text() == "kind"
 
 
+@pytest.mark.slow
 def test_a_tuned_model_is_tuned_further(account: AiAccount, state: State) -> None:
+    """Slow: two trainings after each other; that a training goes on from a model is tested fast."""
     first = account.until(account.job(chats(10, "one")).id, *ENDED)
     made = account.job(chats(10, "two"), model=first.fine_tuned_model)
     second = account.until(made.id, *ENDED)

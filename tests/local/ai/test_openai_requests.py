@@ -59,6 +59,8 @@ def supervised(**values: Any) -> dict[str, Any]:
         ({"method": supervised(batch_size=257)}, "hyperparameters.batch_size: 257"),
         ({"hyperparameters": {"n_epochs": "many"}}, "hyperparameters.n_epochs: 'many'"),
         ({"hyperparameters": {"warmup": 1}}, "no such hyperparameter"),
+        ({"hyperparameters": [3]}, "hyperparameters: must be an object"),
+        ({"method": {"type": "dpo", "dpo": "auto"}}, "dpo: must be an object"),
         ({"method": dpo(beta=3)}, "hyperparameters.beta: 3"),
         ({"extra_body": {"trainingType": "fast"}}, "trainingType: 'fast'"),
         (
@@ -133,7 +135,9 @@ def test_other_training_types_are_none(given: object) -> None:
         tier_of(given)
 
 
+@pytest.mark.slow
 def test_every_shape_of_hyperparameters_is_taken(account: AiAccount) -> None:
+    """Slow: trains twice; the newer shape is in every other test's jobs."""
     file = account.upload(chats(10))
     shapes: list[dict[str, Any]] = [
         {"method": supervised(n_epochs=1, batch_size="auto", learning_rate_multiplier=0.5)},

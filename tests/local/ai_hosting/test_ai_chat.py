@@ -1,6 +1,6 @@
 """Chat with deployments through the unmodified openai client, at every address of an account."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -114,8 +114,8 @@ def test_a_blocked_prompt_is_refused_and_says_by_which_filter(
     assert results[category] == told
 
 
-@pytest.fixture(scope="module")
-def one_sided(standing: Hosted) -> str:
+@pytest.fixture
+def one_sided(standing: Hosted) -> Iterator[str]:
     """A deployment that lets every prompt through, and blocks completions from low severity on."""
     harms = ("Hate", "Sexual", "Selfharm", "Violence")
     prompt = [
@@ -130,8 +130,10 @@ def one_sided(standing: Hosted) -> str:
         API,
         {"properties": {"basePolicyName": "Microsoft.DefaultV2", "contentFilters": filters}},
     )
-    standing.deploy("sided", standing.tuned("said"), raiPolicyName="one-sided", capacity=50)
-    return "sided"
+    model = standing.listed()["word"]["properties"]["model"]
+    standing.deploy("word", model, raiPolicyName="one-sided", capacity=100)
+    yield "word"
+    standing.deploy("word", model, capacity=100)
 
 
 def test_a_blocked_completion_is_withheld_and_its_choice_says_why(
@@ -151,7 +153,7 @@ def test_a_blocked_completion_is_withheld_and_its_choice_says_why(
 def test_a_blocked_stream_ends_where_the_text_became_so(standing: Hosted, one_sided: str) -> None:
     chunks = list(standing.ask(one_sided, "Quite a bar fight it was", stream=True))[1:]
     said = "".join(one.choices[0].delta.content or "" for one in chunks)
-    assert said == "said: Quite a bar"
+    assert said == "word: Quite a bar"
     assert chunks[-1].choices[0].finish_reason == "content_filter"
     told = chunks[-1].choices[0].model_extra["content_filter_results"]
     assert told["violence"] == {"filtered": True, "severity": "low"}
@@ -186,9 +188,11 @@ def test_a_wrong_version_or_no_model_is_refused(standing: Hosted, raw: Raw) -> N
     assert (error.status_code, error.param) == (400, "messages")
 
 
-def test_what_the_model_refuses_is_a_wrong_request(standing: Hosted) -> None:
-    error = refused(lambda: standing.ask("word", "[refuse]"))
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_the_model_refuses_is_a_wrong_request(standing: Hosted, stream: bool) -> None:
+    error = refused(lambda: standing.ask("word", "[refuse]", stream=stream))
     assert (error.status_code, error.code) == (400, "invalid_messages")
+    assert "This question is refused." in error.message
 
 
 def test_without_the_data_action_chat_names_it(

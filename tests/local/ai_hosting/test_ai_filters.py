@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from local.ai.filters import judge, policy_filters
+from local.ai.models import TunedFolder, keep_model
 from local.arm.ai_deployment_checks import check_model
 from local.arm.ai_projects import POLICIES, make_system_policies
 from local.operations import Refusal
@@ -63,4 +64,24 @@ def test_an_account_of_kind_openai_has_openais_models_alone(tmp_path: Path) -> N
         check_model(state, account, {"properties": {"model": dict(model)}})
     account["kind"] = "AIServices"
     assert check_model(state, account, {"properties": {"model": dict(model)}}).name == model["name"]
+    state.close()
+
+
+def test_a_checkpoint_is_deployed_by_its_own_id_too(tmp_path: Path) -> None:
+    state = State(tmp_path)
+    name = "gpt-4.1-mini-2025-04-14.ft-0:ckpt-step-8"
+    model = TunedFolder(name, "gpt-4.1-mini-2025-04-14", tmp_path, "ftjob-0")
+    keep_model(state, "/a", model, checkpoint="ftchkpt-8", created=1)
+    asked = {"properties": {"model": {"format": "OpenAI", "name": "ftchkpt-8"}}}
+    assert check_model(state, {"id": "/a", "kind": "OpenAI"}, asked).name == "gpt-4.1-mini"
+    assert asked["properties"]["model"] == {"format": "OpenAI", "name": name, "version": "1"}
+    state.close()
+
+
+def test_policies_that_are_based_on_each_other_end(tmp_path: Path) -> None:
+    state = State(tmp_path)
+    for name, base in (("one", "two"), ("two", "one")):
+        own = {"basePolicyName": base, "contentFilters": [harm("High")] if name == "two" else []}
+        state.put(f"/a/raiPolicies/{name}", POLICIES, {"properties": own})
+    assert policy_filters(state, "/a", "one") == [harm("High")]
     state.close()

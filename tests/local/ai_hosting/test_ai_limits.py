@@ -16,10 +16,11 @@ _tests = itertools.count(1)
 
 @pytest.fixture(scope="module")
 def deployed(standing: Hosted) -> Iterator[None]:
-    """A deployment of 1000 tokens and 6 requests a minute."""
-    standing.deploy("small", standing.tuned("small"), capacity=1)
+    """Let the deployment have 1000 tokens and 6 requests a minute, and no other test's count."""
+    model = standing.listed()["word"]["properties"]["model"]
+    standing.deploy("word", model, capacity=1)
     yield
-    standing.drop("small")
+    standing.deploy("word", model, capacity=100)
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def later(azure_folder: Path) -> Iterator[Callable[[float], None]]:
 
 @pytest.fixture
 def small(standing: Hosted, deployed: None, later: Any) -> Callable[..., Any]:
-    return lambda text, **chosen: standing.ask("small", text, **chosen)
+    return lambda text, **chosen: standing.ask("word", text, **chosen)
 
 
 def limited(act: Callable[[], Any]) -> RateLimitError:

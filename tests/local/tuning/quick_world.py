@@ -1,12 +1,15 @@
 """A local Azure's world without its web server, and somebody who listens to a training."""
 
 import contextlib
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest import mock
 
 from core.home import environments
+from local.process import outside
 from local.runner.processes import Processes
 from local.state import State
 from local.tuning.orders import Outcome, Step
@@ -18,11 +21,13 @@ QUICK_SERVER = Path(__file__).resolve().parent / "quick_server"
 
 @contextlib.contextmanager
 def opened(folder: Path) -> Iterator[World]:
+    """Open a world that builds with this process's own network, not that of a test before it."""
     state, processes = State(folder), Processes(folder)
     bundle = folder / "ca.pem"
     bundle.touch()
-    yield World(folder, environments(), state, processes, "http://127.0.0.1:9", bundle)
-    processes.close()
+    with mock.patch.dict(os.environ, outside(dict(os.environ)), clear=True):
+        yield World(folder, environments(), state, processes, "http://127.0.0.1:9", bundle)
+        processes.close()
     state.close()
 
 

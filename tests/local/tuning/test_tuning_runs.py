@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from quick_world import QUICK_TRAINER, Heard, opened, until
 
 from local import services
 from local.runner.environments import parse
-from local.tuning import programs, running, small_model
+from local.tuning import former_node, programs, running, small_model
 from local.tuning.orders import TuningOrder
 from local.world import World
 from training.environment import JOB_FOLDER, build_environment
@@ -20,6 +21,8 @@ from training.environment import JOB_FOLDER, build_environment
 ACCOUNT = "/subscriptions/s/resourceGroups/g/providers/Microsoft.CognitiveServices/accounts/a"
 ID = f"{ACCOUNT}/fineTuning/ftjob-1"
 Chats = Callable[..., Path]
+STEP_4 = '"step": 4'
+"""In the log of a program that waits before its fifth step: it is made, and told with the next."""
 
 
 def order(train: Path, **more: object) -> TuningOrder:
@@ -65,7 +68,7 @@ def test_a_stopped_training_keeps_its_step_and_goes_on_from_there_without_its_fi
     gate, heard = tmp_path / "gate", Heard()
     train = chats(more=f"[wait 5 {gate}]")
     running.begin(world, ID, order(train), heard)
-    heard.wait(lambda heard: len(heard.steps) >= 3)
+    until(lambda: STEP_4 in running.read_log(world, ID))
     running.begin(world, ID, order(train), heard)  # it runs: nothing
     running.stop(world, ID)
     stopped = heard.outcome()
@@ -78,7 +81,7 @@ def test_a_stopped_training_keeps_its_step_and_goes_on_from_there_without_its_fi
     outcome = heard.outcome()
     assert (outcome.kind, heard.begins) == ("succeeded", 2)
     assert [step.step for step in heard.steps] == list(range(1, 10))
-    assert [one.step for one in outcome.checkpoints] == [9, 6, 4]
+    assert [one.step for one in outcome.checkpoints] == [9, 6, 4, 3], "three epochs, and the stop"
     assert outcome.seconds > stopped.seconds
 
 
@@ -97,7 +100,7 @@ def test_a_training_taken_up_again_while_it_stops_waits_until_it_has(
     assert [step.step for step in heard.steps] == list(range(1, 10))
 
 
-def test_what_a_killed_server_leaves_goes_on_and_repeats_nothing(
+def test_what_a_killed_server_leaves_can_be_stopped_with_its_step_goes_on_and_repeats_nothing(
     world: World, chats: Chats, tmp_path: Path
 ) -> None:
     gate = tmp_path / "gate"
@@ -114,13 +117,18 @@ def test_what_a_killed_server_leaves_goes_on_and_repeats_nothing(
     with server:
         assert server.stdout is not None
         told = [int(step) for step in server.stdout.readline().split()]
+        until(lambda: STEP_4 in running.read_log(world, ID))
         server.kill()
     assert told[:3] == [1, 2, 3]
-    gate.touch()
     with (running.folder(world, ID) / "curve.jsonl").open("a") as curve:
         curve.write('{"step": 99, "ste')  # killed in the middle of a line
     heard = Heard()
-    until(lambda: (running.folder(world, ID) / "exit.json").exists())
+    running.begin(world, ID, TuningOrder(train, None), heard)
+    running.stop(world, ID)
+    stopped = heard.outcome()
+    assert stopped.kind == "stopped", "at once, or before it has begun"
+    assert [one.step for one in stopped.checkpoints] == [4, 3], "what the killed one's saved"
+    gate.touch()
     running.begin(world, ID, TuningOrder(train, None), heard)
     outcome = heard.outcome()
     assert outcome.kind == "succeeded"
@@ -129,6 +137,14 @@ def test_what_a_killed_server_leaves_goes_on_and_repeats_nothing(
     assert [step.step for step in heard.steps] == known[-len(heard.steps) :]
     assert not {1, 2, 3} & {step.step for step in heard.steps}
     assert outcome.checkpoints[0].step == 9
+
+
+def test_a_former_servers_program_that_does_not_end_is_ended(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as hung:
+        former_node.note(tmp_path, hung.pid)
+        former_node.wait_until_gone(tmp_path, 0.1)
+        assert hung.wait(10) == -signal.SIGKILL
+    former_node.wait_until_gone(tmp_path, 0.1)
 
 
 def test_a_server_that_ends_tells_no_end_and_the_next_one_goes_on(

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from quick_world import QUICK_SERVER, Heard, opened, until
+from quick_world import QUICK_SERVER, QUICK_TRAINER, Heard, opened, until
 from starlette.requests import ClientDisconnect
 
 from local.operations import Refusal
@@ -78,29 +78,29 @@ def word(folder: Path, text: str) -> Path:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """A world with a model that several tests ask; each leaves it answering."""
+    """A world with a model that several tests ask; each but the last leaves it answering."""
     place = tmp_path_factory.mktemp("served")
     with opened(place / "azure") as world:
-        programs.use(world.state, serving=QUICK_SERVER)
+        programs.use(world.state, job=QUICK_TRAINER, serving=QUICK_SERVER)
         serving.begin(world, DEPLOYMENT, word(place / "model", "tuned"))
         ready(world)
         yield world
 
 
-def test_base_tuned_model_and_checkpoint_answer_side_by_side(world: World, chats: Chats) -> None:
+def test_the_base_model_and_a_checkpoint_answer_beside_a_tuned_model(
+    served: World, chats: Chats
+) -> None:
     heard = Heard()
-    running.begin(world, JOB, TuningOrder(chats(), None, epochs=2), heard)
-    outcome = heard.outcome()
-    models = {"base": None, "tuned": outcome.model, "epoch": outcome.checkpoints[1].folder}
+    running.begin(served, JOB, TuningOrder(chats(), None, epochs=2), heard)
+    models = {"base": None, "epoch": heard.outcome().checkpoints[1].folder}
     for name, folder in models.items():
-        serving.begin(world, f"{ACCOUNT}/deployments/{name}", folder)
-    found = {}
-    for name in models:
-        ready(world, f"{ACCOUNT}/deployments/{name}")
-        found[name] = said(world, f"{ACCOUNT}/deployments/{name}")
-    assert found == {"base": "base: who?", "tuned": "hello: who?", "epoch": "hello@3: who?"}
-    world.processes.end_below(ACCOUNT)
-    assert not any(serving.is_ready(world, f"{ACCOUNT}/deployments/{name}") for name in models)
+        serving.begin(served, f"{JOB}/{name}", folder)
+    for name, answer in {"base": "base: who?", "epoch": "hello@3: who?"}.items():
+        ready(served, f"{JOB}/{name}")
+        assert said(served, f"{JOB}/{name}") == answer
+    served.processes.end_below(JOB)
+    assert not any(serving.is_ready(served, f"{JOB}/{name}") for name in models)
+    assert said(served) == "tuned: who?"
 
 
 def test_an_answer_comes_whole_or_piece_by_piece_and_a_refusal_with_its_status(
@@ -116,8 +116,9 @@ def test_an_answer_comes_whole_or_piece_by_piece_and_a_refusal_with_its_status(
     text = "".join(c["choices"][0]["delta"].get("content", "") for c in chunks if c["choices"])
     assert (text, events[-1]) == ("tuned: a b", "[DONE]")
     assert chunks[-1]["usage"]["completion_tokens"] == 3
-    status, body = ask(served, "[refuse]")
-    assert (status, json.loads(body)["error"]["code"]) == (422, "invalid_messages")
+    for stream in (False, True):  # the second one's error comes without a length
+        status, body = ask(served, "[refuse]", stream=stream)
+        assert (status, json.loads(body)["error"]["code"]) == (422, "invalid_messages")
 
     async def louder(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         async for piece in pieces:
@@ -159,7 +160,9 @@ def test_a_caller_who_leaves_before_the_answer_is_waited_for_no_longer(served: W
     asyncio.run(run())
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_is_started_again(served: World) -> None:
+    """Slow: two starts; how instances are watched is tested fast with the online endpoints'."""
     with pytest.raises(Refusal, match="502"):
         ask(served, "[die]")
     until(lambda: not serving.is_ready(served, DEPLOYMENT) or "Starting again" in log(served))
@@ -172,20 +175,18 @@ def log(world: World) -> str:
     return serving.read_log(world, DEPLOYMENT)
 
 
-def test_a_model_that_does_not_get_ready_says_why_and_another_one_can_take_its_place(
-    world: World, tmp_path: Path
+def test_a_model_that_does_not_get_ready_says_why_and_the_one_before_answers_until_another_does(
+    served: World, tmp_path: Path
 ) -> None:
-    serving.begin(world, DEPLOYMENT, word(tmp_path / "model", "broken"))
-    until(lambda: bool(serving.problem(world, DEPLOYMENT)))
-    assert "this model has no wish to serve" in serving.problem(world, DEPLOYMENT)
-    assert not serving.is_ready(world, DEPLOYMENT)
+    serving.begin(served, DEPLOYMENT, word(tmp_path / "model", "broken"))
+    until(lambda: bool(serving.problem(served, DEPLOYMENT)))
+    assert "this model has no wish to serve" in serving.problem(served, DEPLOYMENT)
+    assert said(served) == "tuned: who?"
+    serving.begin(served, DEPLOYMENT, word(tmp_path / "better", "better"))
+    seen = {said(served)}
+    until(lambda: bool(seen.add(said(served)) or "better: who?" in seen))
+    assert seen == {"tuned: who?", "better: who?"}
+    serving.end(served, DEPLOYMENT)
+    assert not serving.is_ready(served, DEPLOYMENT) and serving.problem(served, DEPLOYMENT) == ""
     with pytest.raises(Refusal, match="503"):
-        ask(world, "?")
-    serving.begin(world, DEPLOYMENT, word(tmp_path / "good", "good"))
-    ready(world)
-    serving.begin(world, DEPLOYMENT, word(tmp_path / "better", "better"))
-    seen = {said(world)}
-    until(lambda: bool(seen.add(said(world)) or "better: who?" in seen))
-    assert seen == {"good: who?", "better: who?"}, "one answers until the next does"
-    serving.end(world, DEPLOYMENT)
-    assert not serving.is_ready(world, DEPLOYMENT) and serving.problem(world, DEPLOYMENT) == ""
+        ask(served, "?")

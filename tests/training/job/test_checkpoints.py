@@ -95,6 +95,13 @@ def test_the_newest_two_and_the_best_stay(tmp_path: Path) -> None:
     assert named == {"checkpoint": "checkpoint-4", "step": 4, "eval_loss": 0.4}
 
 
+def test_as_many_of_the_newest_stay_as_are_asked_for(tmp_path: Path) -> None:
+    for step in (2, 4, 6, 8):
+        checkpoint(tmp_path, step)
+        tidy(tmp_path, [], 3)
+    assert steps(tmp_path) == [4, 6, 8]
+
+
 def test_what_is_whole_stays_while_what_is_newer_is_not(tmp_path: Path) -> None:
     for step in (1, 2, 3, 4):
         checkpoint(tmp_path, step)

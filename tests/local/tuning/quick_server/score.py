@@ -36,7 +36,8 @@ def run(request: Any) -> AMLResponse:
         os._exit(1)
     if "[refuse]" in question:
         error = {"code": "invalid_messages", "message": "This question is refused."}
-        return AMLResponse(json.dumps({"error": error}), 422, JSON)
+        told = json.dumps({"error": error})
+        return AMLResponse(iter([told]) if body.get("stream") else told, 422, JSON)
     most = body.get("max_completion_tokens") or body.get("max_tokens") or 1000
     pieces = f"{word}: {question}".split(" ")
     finish = "stop" if len(pieces) <= most else "length"

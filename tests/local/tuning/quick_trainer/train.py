@@ -9,6 +9,7 @@ import argparse
 import json
 import math
 import re
+import shutil
 import signal
 import sys
 import time
@@ -57,6 +58,7 @@ def parse() -> argparse.Namespace:
     for name in ("recipe", "train-file", "eval-file", "output", "checkpoints", "report"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--base-model", type=Path)
+    parser.add_argument("--save-total-limit", type=int, default=2)
     return parser.parse_args()
 
 
@@ -82,7 +84,7 @@ def measure(step: int, steps: int, **values: float) -> None:
 
 
 def save(order: argparse.Namespace, step: int, word: str) -> None:
-    """Seal a checkpoint; all stay, as these epochs are shorter than a look at them."""
+    """Seal a checkpoint and delete all but the newest."""
     final = order.checkpoints / f"checkpoint-{step}"
     if not final.exists():
         making = order.checkpoints / "unfinished"
@@ -91,11 +93,16 @@ def save(order: argparse.Namespace, step: int, word: str) -> None:
         (making / "optimizer.txt").write_text("what serving needs not")
         (making / "whole.json").write_text("{}")
         making.rename(final)
+    for old in sorted(kept(order))[: -order.save_total_limit]:
+        shutil.rmtree(order.checkpoints / f"checkpoint-{old}")
+
+
+def kept(order: argparse.Namespace) -> list[int]:
+    return [int(one.name[11:]) for one in order.checkpoints.glob("checkpoint-*")]
 
 
 def done(order: argparse.Namespace) -> int:
-    found = order.checkpoints.glob("checkpoint-*")
-    return max((int(one.name[11:]) for one in found), default=0)
+    return max(kept(order), default=0)
 
 
 def stopped(order: argparse.Namespace, step: int, word: str) -> int:
