@@ -31,6 +31,8 @@ class FoundryOffer:
     """Regions in which Standard training is done; none: Global alone."""
     developer: bool = False
     methods: tuple[str, ...] = ("sft",)
+    by_invitation: bool = False
+    """True where Azure lets in those alone whom it has invited."""
 
     @property
     def id(self) -> str:
@@ -44,9 +46,8 @@ class ServerlessOffer:
 
     name: str
     registry: str = "azureml"
+    """Its maker's; `core.marketplace` knows whose models are bought on the marketplace."""
     regions: tuple[str, ...] = SERVERLESS_REGIONS
-    is_sold: bool = False
-    """True where it is bought on Azure's marketplace; Microsoft's own are not."""
     version: str = "1"
     """The first one, which is named where the registry does not tell its newest."""
 
@@ -64,7 +65,7 @@ FOUNDRY = (
     FoundryOffer("gpt-4.1-mini", "2025-04-14", TWO, True, ("sft", "dpo")),
     FoundryOffer("gpt-4.1-nano", "2025-04-14", TWO, True, ("sft", "dpo")),
     FoundryOffer("o4-mini", "2025-04-16", ("eastus2", "swedencentral"), methods=("rft",)),
-    FoundryOffer("gpt-5", "2025-08-07", TWO, True, ("rft",)),
+    FoundryOffer("gpt-5", "2025-08-07", TWO, True, ("rft",), by_invitation=True),
     *map(
         FoundryOffer,
         (
@@ -79,8 +80,8 @@ SERVERLESS = (
     ServerlessOffer("Phi-4-mini-instruct"),
     ServerlessOffer("Phi-4"),
     ServerlessOffer("Phi-4-multimodal-instruct"),
-    ServerlessOffer("Ministral-3B", "azureml-mistral", is_sold=True),
-    ServerlessOffer("Llama-3.3-70B-Instruct", "azureml-meta", ("westus3",), is_sold=True),
+    ServerlessOffer("Ministral-3B", "azureml-mistral"),
+    ServerlessOffer("Llama-3.3-70B-Instruct", "azureml-meta", ("westus3",)),
 )
 
 

@@ -1,7 +1,7 @@
 """Open models of Azure's registries, and the marketplace subscription that some makers' need.
 
 Microsoft's own (Phi) need none; Azure refuses a subscription to what needs none. One is for a
-project: its tuning jobs and its endpoints use the same.
+project, whose ARM id is `workspace` below: its tuning jobs and its endpoints use the same.
 """
 
 import re
@@ -16,7 +16,17 @@ if TYPE_CHECKING:
 
 API = "2024-10-01"
 PREFIX = "tunestack-"
-GOOD = ("subscribed", "pendingfulfillmentstart")
+ON_SUBSCRIPTION = (
+    "Microsoft.MarketplaceOrdering/agreements/offers/plans/read",
+    "Microsoft.MarketplaceOrdering/agreements/offers/plans/sign/action",
+    "Microsoft.MarketplaceOrdering/offerTypes/publishers/offers/plans/agreements/read",
+    "Microsoft.Marketplace/offerTypes/publishers/offers/plans/agreements/read",
+    "Microsoft.SaaS/register/action",
+)
+ON_GROUP = ("Microsoft.SaaS/resources/read", "Microsoft.SaaS/resources/write")
+"""Actions that subscribing takes, on the subscription and on the group, besides the one that
+writes to the project: azure-ai-docs, "Permissions required to subscribe to model offerings"."""
+
 MICROSOFT = ("azureml", "azureml-msr", "azureml-deepseek", "azureml-staging")
 """Registries of models that Azure itself sells: they need no subscription."""
 MAKERS = (
@@ -47,38 +57,65 @@ def needs_subscription(model_id: str) -> bool:
     return found is not None and found[1] not in MICROSOFT
 
 
-def subscribe(arm: "Arm", workspace: str, model_id: str, tell: Callable[[str], None]) -> None:
-    """Subscribe a project to a model, unless it needs none or has it; `workspace` is its ARM id.
+def subscribe(arm: "Arm", workspace: str, model: str, tell: Callable[[str], None]) -> None:
+    """Subscribe a project to a model, by name or id, unless it needs none or has it.
 
     Raises:
-        CloudError: Azure refused; says which right the marketplace wants.
+        CloudError: Azure refused; says what the marketplace wants.
     """
-    if not needs_subscription(model_id):
+    model_id = registry_model(model)
+    if not needs_subscription(model_id) or _is_subscribed(arm, workspace, model_id):
         return
-    model_id = registry_model(model_id)
-    for found in arm.get_list(f"{workspace}/marketplaceSubscriptions", API):
-        properties = found.get("properties") or {}
-        is_same = str(properties.get("modelId")).lower() == model_id.lower()
-        if is_same and str(properties.get("marketplaceSubscriptionStatus")).lower() in GOOD:
-            return
     tell(f"Subscribing to {model_id.rsplit('/', 1)[-1]} in the Azure Marketplace; its maker bills.")
-    path = f"{workspace}/marketplaceSubscriptions/{subscription_name(model_id)}"
     try:
-        arm.put(path, API, {"properties": {"modelId": model_id}})
+        arm.put(
+            f"{workspace}/marketplaceSubscriptions/{subscription_name(model_id)}",
+            API,
+            {"properties": {"modelId": model_id}},
+        )
     except CloudError as refused:
-        raise CloudError(
-            f"No subscription to {model_id}: {refused}",
-            hint="It takes the actions Microsoft.MarketplaceOrdering/agreements/offers/plans/*"
-            " and Microsoft.SaaS/resources/* on the subscription or its group (an owner has"
-            " them), and a way of paying that the marketplace takes.",
-            operation=refused.operation,
-            code=refused.code,
-            status=refused.status,
-            request_id=refused.request_id,
-        ) from refused
+        raise _explained(model_id, refused) from refused
+
+
+def our_subscriptions(arm: "Arm", workspace: str) -> list[str]:
+    """List the subscriptions of a project that were made here, by name."""
+    found = arm.get_list(f"{workspace}/marketplaceSubscriptions", API)
+    return [str(one["name"]) for one in found if str(one["name"]).startswith(PREFIX)]
+
+
+def unsubscribe(arm: "Arm", workspace: str, name: str) -> None:
+    """End a subscription; endpoints with its model stop answering."""
+    arm.delete(f"{workspace}/marketplaceSubscriptions/{name}", API)
 
 
 def subscription_name(model_id: str) -> str:
-    """Name the subscription after its model, as tuning does: `destroy` ends those of the prefix."""
+    """Name the subscription after its model; dots are not allowed in it."""
     slug = re.sub(r"[^a-zA-Z0-9]+", "-", model_id.rsplit("/", 1)[-1])
     return PREFIX + slug.strip("-").lower()
+
+
+def _is_subscribed(arm: "Arm", workspace: str, model_id: str) -> bool:
+    """Tell whether one to the model is in force, whoever made it."""
+    return any(
+        str(properties.get("modelId")).lower() == model_id.lower()
+        and str(properties.get("marketplaceSubscriptionStatus")).lower() == "subscribed"
+        for one in arm.get_list(f"{workspace}/marketplaceSubscriptions", API)
+        for properties in [one.get("properties") or {}]
+    )
+
+
+def _explained(model_id: str, refused: CloudError) -> CloudError:
+    hint = "The marketplace wants a way of paying, and sells an offer in some countries alone."
+    if refused.status in (401, 403):
+        hint = (
+            f"It takes, on the subscription, {', '.join(ON_SUBSCRIPTION)}, and on the resource"
+            f" group {' and '.join(ON_GROUP)}: a Contributor of the subscription has them all."
+        )
+    return CloudError(
+        f"No subscription to {model_id}: {refused}",
+        hint=f"{hint} {refused.hint}".strip(),
+        operation=refused.operation,
+        code=refused.code,
+        status=refused.status,
+        request_id=refused.request_id,
+    )

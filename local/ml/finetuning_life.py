@@ -56,6 +56,7 @@ def cancel(world: World, id: str) -> None:
     preparation = world.processes.task(_preparation(id))
     if preparation is not None:
         preparation.stop()
+        running.stop(world, id)  # it may have begun one that it looks after no more
     elif running.is_running(world, id):
         running.stop(world, id)
     else:
@@ -150,13 +151,14 @@ class Tuning:
         self._say("The training goes on." if record.get("startTimeUtc") else "The training began.")
 
     def stepped(self, step: Step) -> None:
-        """Put what was measured into the log and the run."""
+        """Put what was measured into the run, and into the log where all of it was."""
         if not self._is_there():
             return
         measured = {"train_loss": step.train_loss, "eval_loss": step.valid_loss}
         found = {name: value for name, value in measured.items() if value is not None}
-        told = " ".join(f"{name}={value:.4f}" for name, value in found.items())
-        self._say(f"step {step.step} of {step.steps}: {told}")
+        if step.valid_loss is not None or step.step == step.steps:
+            told = " ".join(f"{name}={value:.4f}" for name, value in found.items())
+            self._say(f"step {step.step} of {step.steps}: {told}")
         self._log_metrics(found, step.step)
 
     def ended(self, outcome: Outcome) -> None:
@@ -166,7 +168,7 @@ class Tuning:
         if self.is_to_be_canceled():
             self.end("Canceled")
         elif outcome.kind == "succeeded" and outcome.model is not None:
-            self._complete(outcome, outcome.model)
+            self._try_to_complete(outcome, outcome.model)
         elif outcome.kind == "failed":
             self._say(outcome.reason)
             self.end("Failed", "UserError", outcome.reason)
@@ -174,7 +176,7 @@ class Tuning:
     def end(self, status: str, code: str = "", reason: str = "") -> None:
         """Let the job have ended, and forget what only the training needed."""
         job = self.world.state.get(self.id)
-        if job is None:
+        if job is None or job["properties"]["status"] in ENDED:
             return
         self._say(f"The job is {status}.{f' {reason}' if reason else ''}")
         # Before its status says so: who sees the end finds the run ended, too.
@@ -188,6 +190,16 @@ class Tuning:
                 set_status(self.world, self.id, status)
         running.forget(self.world, self.id)
         shutil.rmtree(self.world.processes.folder(f"{self.id}/data"), ignore_errors=True)
+
+    def _try_to_complete(self, outcome: Outcome, model: Path) -> None:
+        """Complete the job, or let it have failed: a job that stays Finalizing would never end."""
+        try:
+            self._complete(outcome, model)
+        except Stopped:
+            return
+        except Exception as error:
+            log.exception("fine-tuning %s", self.id)
+            self.end("Failed", "InternalError", f"{type(error).__name__}: {error}")
 
     def _complete(self, outcome: Outcome, model: Path) -> None:
         set_status(self.world, self.id, "Finalizing")
@@ -203,7 +215,7 @@ class Tuning:
         job = read(self.world, self.id)
         record = self.world.state.get(f"{self.id}/run") or {}
         version = register(self.world.state, self.owner, job, self._output_uri(), record)
-        self._say(f"Registered as {version['id'].partition('/models/')[2]}.")
+        self._say(f"Registered as {version.partition('/models/')[2]}.")
         task = self.world.processes.task(self.id)
         if task is not None and task.is_followed:
             task.seen.wait(FINALIZING)

@@ -1,14 +1,15 @@
 """Marketplace subscriptions of projects: what a partner's model takes before it is tuned or served.
 
-Rights are those of Microsoft's guide ("Permissions required to subscribe to model offerings"). A
-subscription that is there already, or that the model does not need, is refused as Microsoft's
-notebook says; codes and words are ours. Offer and plan are named after the model. How a subscriber
-pays, and in which countries an offer is, is not played.
+Rights are those of Microsoft's guide (`core.marketplace` names them). A subscription that is there
+already, or that the model does not need, is refused as Microsoft's notebook says; codes and words
+are ours. Offer and plan are named after the model. How a subscriber pays, and in which countries an
+offer is, is not played.
 """
 
 import re
 from typing import Any
 
+from core.marketplace import ON_GROUP, ON_SUBSCRIPTION
 from local.access import is_allowed
 from local.arm.polling import REMOVALS, SETTLING, Verdict, advance, begin, begin_removal
 from local.ml.serverless_models import PARTNERS, REGISTRY_ID, Served, served, subscription_to
@@ -29,14 +30,6 @@ from local.world import World
 KIND = f"{TYPE}/marketplaceSubscriptions"
 PROVIDER = TYPE.partition("/")[0]
 NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9-]{0,51}")
-ON_SUBSCRIPTION = (
-    "Microsoft.MarketplaceOrdering/agreements/offers/plans/read",
-    "Microsoft.MarketplaceOrdering/agreements/offers/plans/sign/action",
-    "Microsoft.MarketplaceOrdering/offerTypes/publishers/offers/plans/agreements/read",
-    "Microsoft.Marketplace/offerTypes/publishers/offers/plans/agreements/read",
-    "Microsoft.SaaS/register/action",
-)
-ON_GROUP = ("Microsoft.SaaS/resources/read", "Microsoft.SaaS/resources/write")
 
 
 @operation(

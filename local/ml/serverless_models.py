@@ -73,6 +73,7 @@ _PHI_3 = (
 MODELS = (
     Served("Phi-4-mini-instruct", tuned_in=SIX),
     Served("Phi-4", tuned_in=SIX),
+    Served("Phi-4-multimodal-instruct", tuned_in=SIX),
     Served("Phi-4-reasoning", deployed_in=SIX),
     Served("Phi-4-mini-reasoning", deployed_in=SIX),
     *(Served(name, tuned_in=SIX, retired="2025-08-30") for name in _PHI_3),

@@ -15,14 +15,17 @@ MODELS = f"{TYPE}/models"
 OUTPUT = "registered_model"
 
 
-def register(state: State, owner: str, job: Document, uri: str, record: dict[str, Any]) -> Document:
-    """Make a job's model the next version of its name, and say so in the job's output; once."""
+def register(state: State, owner: str, job: Document, uri: str, record: dict[str, Any]) -> str:
+    """Make a job's model the next version of its name, and say so in the job's output; once.
+
+    Gives the version's id.
+    """
     properties = job["properties"]
     output = properties["outputs"][OUTPUT]
     container = f"{owner}/models/{output['assetName']}"
     with state.transaction():
         if version := output.get("assetVersion"):
-            return state.get(f"{container}/versions/{version}") or {}
+            return f"{container}/versions/{version}"
         system = _system_data(record)
         document = _document(container, _next(state, container), job, uri, system)
         if state.get(container) is None:
@@ -30,7 +33,7 @@ def register(state: State, owner: str, job: Document, uri: str, record: dict[str
         state.put(document["id"], f"{MODELS}/versions", document)
         output |= {"assetVersion": document["name"], "uri": uri}
         state.put(job["id"], JOBS, job)
-    return document
+    return str(document["id"])
 
 
 def _next(state: State, container: str) -> str:

@@ -12,6 +12,8 @@ from core.managed_models import (
     foundry_offer,
     serverless_offer,
 )
+from core.managed_recipe import TRAINING_TYPES, tier_named
+from core.marketplace import needs_subscription
 from core.model_dates import TUNABLE
 
 
@@ -30,8 +32,23 @@ def test_another_version_is_no_offer_but_has_a_namesake() -> None:
     assert foundry_offer("gpt-4") is None and foundry_namesake("gpt-4") is None
 
 
-def test_every_tunable_model_of_the_dates_has_an_offer() -> None:
-    assert set(TUNABLE) <= {offer.name for offer in FOUNDRY}
+def test_what_azure_tunes_by_invitation_alone_is_not_among_the_tunable() -> None:
+    assert {offer.name for offer in FOUNDRY} - set(TUNABLE) == {"gpt-5"}
+
+
+@pytest.mark.parametrize(
+    ("word", "tier"),
+    [("globalStandard", "GlobalStandard"), (1, "GlobalStandard"), ("0", "Standard"),
+     ("DeveloperTier", "Developer"), ("developer", "Developer"), ("cheap", None), (None, None)],
+)  # fmt: skip
+def test_a_tier_is_read_in_every_spelling_that_pages_have(word: object, tier: str | None) -> None:
+    assert tier_named(word) == tier
+
+
+def test_what_is_sent_for_a_tier_is_read_back_as_it() -> None:
+    assert {tier_named(sent): tier for tier, sent in TRAINING_TYPES.items()} == {
+        tier: tier for tier in TRAINING_TYPES
+    }
 
 
 def test_open_models_are_tuned_globally_alone() -> None:
@@ -43,13 +60,14 @@ def test_open_models_are_tuned_globally_alone() -> None:
 @pytest.mark.parametrize("model", ["Phi-4", "microsoft/Phi-4-mini-instruct", "phi-4-MINI-instruct"])
 def test_a_serverless_model_is_found_by_its_name_on_the_hub_too(model: str) -> None:
     offer = serverless_offer(model)
-    assert offer is not None and not offer.is_sold
+    assert offer is not None and not needs_subscription(offer.model_id)
     assert offer.model_id == f"azureml://registries/azureml/models/{offer.name}"
     assert serverless_offer("Phi-3.5-mini-instruct") is None
 
 
 def test_only_other_makers_models_are_sold() -> None:
-    assert all(offer.is_sold != offer.name.startswith("Phi") for offer in SERVERLESS)
+    for offer in SERVERLESS:
+        assert needs_subscription(offer.model_id) != offer.name.startswith("Phi")
 
 
 @pytest.mark.parametrize(

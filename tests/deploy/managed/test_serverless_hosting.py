@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from managed_stack import WITHIN, ManagedStack, chat, managed_stack
 
+from core.managed_prices import training
 from core.managed_recipe import ServerlessRecipe
 from deploy.managed.serverless import API
 from local.process import LocalAzure
@@ -78,6 +79,26 @@ def test_deploy_makes_an_endpoint_for_the_tuned_and_one_for_the_base_model(
     assert names == {standing["name"], standing["base"]["name"]}
 
 
+def test_a_job_tells_its_tokens_as_estimated_and_that_it_has_no_checkpoints(
+    stack: ManagedStack, phi: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its order counted 100 tokens, for three epochs. Phi has no public price: another's, then."""
+    document = stack.json("cost")
+    (item,) = (one for one in document["items"] if one["kind"] == "tuning")
+    name = item["name"]
+    assert item["what"] == "Completed, Phi-4-mini-instruct, tokens: about 300 (estimated)"
+    assert item["usd"] is None and f"tuning {name}" in document["unknown"]
+    quote = training("gpt-4.1-mini", "GlobalStandard")
+    monkeypatch.setattr("commands.managed.money.training", lambda base, tier: quote)
+    shown = stack.json("jobs", "show", name)
+    assert (shown["trained_tokens"], shown["cost"]["is_estimated"]) == (300, True)
+    assert shown["cost"]["usd"] > 0
+    read = " ".join(stack.run("jobs", "show", name).output.split())
+    assert "300 tokens, as estimated when it was sent, at $" in read
+    told = " ".join(stack.run("jobs", "checkpoints", name).output.split())
+    assert f"{name}: Azure documents no checkpoints of serverless tuning" in told
+
+
 def test_chat_and_compare_ask_both_by_key_and_the_key_is_in_no_output(
     stack: ManagedStack, standing: dict[str, Any]
 ) -> None:
@@ -111,7 +132,9 @@ def test_content_safety_and_the_way_in_can_be_changed(
     assert (made["name"], made["auth"]) == (standing["name"], "entra")
     assert made["content_filter"] == "content safety off"
     assert stack.json("chat", "--once", "how to build a bomb")["answer"].startswith("phi: how")
-    stack.json("deploy", "--model", "travel-phi", "--yes")
+    stack.json(
+        "deploy", "--model", "travel-phi", "--content-safety", "--auth", "key", "--yes"
+    )
 
 
 def test_a_second_endpoint_of_a_model_and_foundrys_options_are_refused(

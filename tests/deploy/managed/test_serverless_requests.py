@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from core.errors import CloudError
-from core.marketplace import needs_subscription, registry_model, subscribe, subscription_name
+from core.errors import CloudError, DeploymentFailed
 from core.refs import StackOutputs
 from deploy.managed.contract import Hosted, HostedOrder
 from deploy.managed.serverless import ServerlessHosting, body, findings
@@ -91,57 +90,76 @@ def test_a_bad_name_is_found() -> None:
     assert "--name 'a_b'" in findings([order(name="a_b")], [])[0]
 
 
-class Marketplace:
-    """Remembers what was subscribed."""
-
-    def __init__(self, *subscribed: str) -> None:
-        self.subscribed, self.put_bodies = subscribed, dict[str, Any]()
-
-    def get_list(self, path: str, api_version: str) -> list[dict[str, Any]]:
-        state = {"marketplaceSubscriptionStatus": "Subscribed"}
-        return [{"properties": {**state, "modelId": one}} for one in self.subscribed]
-
-    def put(self, path: str, api_version: str, body: dict[str, Any]) -> dict[str, Any]:
-        self.put_bodies[path] = body
-        return body
-
-
-def test_only_other_makers_models_are_subscribed_and_once() -> None:
-    said: list[str] = []
-    for arm, model, puts in (
-        (Marketplace(), PHI, 0),
-        (Marketplace(), LLAMA, 1),
-        (Marketplace(LLAMA), LLAMA, 0),
-    ):
-        subscribe(arm, "/ws", model, said.append)  # type: ignore[arg-type]
-        assert len(arm.put_bodies) == puts
-    assert "its maker bills" in said[0]
-
-
-def test_makers_and_names_of_subscriptions() -> None:
-    assert registry_model("Llama-3.3-70B-Instruct") == LLAMA
-    assert needs_subscription(LLAMA)
-    assert not needs_subscription(PHI)
-    assert subscription_name(LLAMA) == "tunestack-llama-3-3-70b-instruct"
-
-
 def test_a_model_that_left_the_service_is_found_with_its_successor() -> None:
     (found,) = findings([order(model="Phi-3-mini-4k-instruct", serves="base")], [])
     assert "left the service on 2025-08-30; instead: Phi-4-mini-instruct" in found
 
 
-def test_a_name_that_somebody_else_has_is_told_as_that(monkeypatch: pytest.MonkeyPatch) -> None:
-    message = "Serverless endpoint name 'travel-0a1b2c' is not available."
-    refused = CloudError(message, code="BadRequest", status=400, hint="Request id 1.")
+class Refusing:
+    """Remembers the paths that something was put to, and refuses endpoints."""
 
-    class Refusing:
-        def put(self, path: str, api_version: str, body: dict[str, Any]) -> dict[str, Any]:
-            raise refused
+    def __init__(self, refusal: CloudError) -> None:
+        self.refusal, self.paths = refusal, list[str]()
 
-    cloud = SimpleNamespace(arm=Refusing())
-    with pytest.raises(CloudError) as caught:
-        ServerlessHosting(cloud, outputs()).deploy(order(), lambda text: None)  # type: ignore[arg-type]
-    assert "Names are unique in eastus2: another --name may do. Request id 1." in caught.value.hint
+    def get_list(self, path: str, api_version: str) -> list[dict[str, Any]]:
+        return []
+
+    def put(self, path: str, api_version: str, body: dict[str, Any]) -> dict[str, Any]:
+        self.paths.append("/".join(path.split("/")[-2:]))
+        if "/serverlessEndpoints/" in path:
+            raise self.refusal
+        return body
+
+
+def refused(arm: Refusing, asked: HostedOrder) -> Exception:
+    hosting = ServerlessHosting(SimpleNamespace(arm=arm), outputs())  # type: ignore[arg-type]
+    with pytest.raises((CloudError, DeploymentFailed)) as caught:
+        hosting.deploy(asked, lambda text: None)
+    return caught.value
+
+
+@pytest.mark.parametrize("status", [400, 409])
+def test_a_name_that_somebody_else_has_is_told_as_that(status: int) -> None:
+    """By Azure's words: with which status it answers is not known."""
+    message = "Serverless endpoint name 'travel-0a1b2c' is not available. Please select another."
+    arm = Refusing(CloudError(message, code="UserError", status=status, hint="Request id 1."))
+    told = refused(arm, order())
+    assert isinstance(told, CloudError) and told.status == status
+    assert "Names are unique in eastus2: another --name may do. Request id 1." in told.hint
+
+
+@pytest.mark.parametrize(
+    ("message", "status"),
+    [("The endpoint is being deleted.", 409), ("The model is not available in eastus2.", 400)],
+)
+def test_another_refusal_is_not_taken_for_a_taken_name(message: str, status: int) -> None:
+    refusal = CloudError(message, status=status)
+    assert refused(Refusing(refusal), order()) is refusal
+    assert refusal.__cause__ is None
+
+
+def test_an_endpoint_that_failed_while_it_was_made_is_to_be_undeployed() -> None:
+    told = refused(Refusing(CloudError("No capacity.")), order())
+    assert isinstance(told, DeploymentFailed) and "No capacity." in str(told)
+    assert "tunestack undeploy travel-0a1b2c" in told.hint
+
+
+@pytest.mark.parametrize(
+    ("chosen", "subscribes"),
+    [
+        ({"base": "Llama-3.3-70B-Instruct"}, True),
+        ({"model": LLAMA, "serves": "base"}, True),
+        ({"base": "Phi-4-mini-instruct"}, False),
+        ({}, False),
+    ],
+)
+def test_what_another_maker_made_is_subscribed_to_before_it_is_served_tuned_too(
+    chosen: dict[str, Any], subscribes: bool
+) -> None:
+    arm = Refusing(CloudError("enough", status=400))
+    refused(arm, order(**chosen))
+    bought = ["marketplaceSubscriptions/tunestack-llama-3-3-70b-instruct"] * subscribes
+    assert arm.paths == [*bought, "serverlessEndpoints/travel-0a1b2c"]
 
 
 def test_an_endpoint_that_is_being_made_has_no_address_and_is_not_ready() -> None:

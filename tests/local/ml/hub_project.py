@@ -3,7 +3,6 @@
 import json
 import os
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -173,6 +172,3 @@ def make_project(group: Group, folder: Path, credential: Any, azure: LocalAzure)
         enable_telemetry=False,
     )
     return Project(group, folder, client, project, hub, identity, storage, grants, azure)
-
-
-Restore = Callable[[], None]

@@ -76,16 +76,18 @@ def test_a_job_of_the_sdks_own_function_trains_and_registers_its_model(project: 
     folder = container / f"azureml/{made.name}/registered_model"
     assert (folder / "word.txt").read_text() == "tuned"
     # 8 conversations, 4 in a batch (the service's own times 1), twice: the last of 4 steps.
-    assert project.log(made.name).count("step ") == 4
+    assert project.log(made.name).count("step ") == 2  # where validation was measured
     assert "step 4 of 4: train_loss=" in project.log(made.name)
     kept = project.artifacts(made.name) / "outputs" / "checkpoints" / "step-2"
     assert [path.name for path in kept.iterdir()] == ["adapter_word.txt"]
     assert losses(project, made.name) == {"train_loss": [1, 2, 3, 4], "eval_loss": [2, 4]}
 
 
+@pytest.mark.slow
 def test_without_validation_the_sdks_function_fails_and_its_class_does_not(
     project: Project, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """Slow: two jobs, one followed by the SDK, which looks every two seconds."""
     train = project.file("alone.jsonl", chats(4))
     with pytest.raises(UnboundLocalError):
         create_finetuning_job(
@@ -96,7 +98,8 @@ def test_without_validation_the_sdks_function_fails_and_its_class_does_not(
         )
     first = project.submit("phi-alone", train, task="ChatCompletion")
     project.ml.jobs.stream(first)
-    told = capsys.readouterr().out
+    assert "Execution Summary" in capsys.readouterr().out
+    told = project.log(first)
     assert "alone.jsonl: 4 conversations for train." in told
     assert "step 2 of 2: train_loss=" in told
     assert "eval_loss" not in told
@@ -139,6 +142,19 @@ def test_what_the_training_program_fails_with_is_told(project: Project) -> None:
     name = project.submit("phi-fails", project.file("fails.jsonl", chats(4, more="[fail]")))
     assert project.until(name).status == "Failed"
     assert "the file asked for it" in project.error(name)["message"]
+
+
+def test_a_model_that_cannot_be_written_fails_the_job(project: Project) -> None:
+    """It would stay Finalizing for ever; a file lies where the model's folder is to be."""
+    container = project.folder / "blobs" / project.storage["name"]
+    place = container / f"azureml-blobstore-{project.guid}/azureml/phi-blocked"
+    place.mkdir(parents=True)
+    (place / "registered_model").touch()
+    project.submit("phi-blocked", project.file("blocked.jsonl", chats(4)), name="phi-blocked")
+    assert project.until("phi-blocked").status == "Failed"
+    assert project.error("phi-blocked")["code"] == "InternalError"
+    assert "registered_model" in project.error("phi-blocked")["message"]
+    assert project.group.arm.get(f"{project.id}/models/phi-blocked", API) is None
 
 
 def test_a_job_is_canceled_while_it_runs(project: Project, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from azure_group import API
 from hub_project import MINISTRAL, PHI, Project, chats
 
 from core.errors import CloudError
-from local.ml.marketplace import ON_GROUP, ON_SUBSCRIPTION
+from core.marketplace import ON_GROUP, ON_SUBSCRIPTION
 
 
 def subscribe(client: MLClient, name: str, model: str) -> MarketplaceSubscription:

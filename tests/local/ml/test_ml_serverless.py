@@ -293,20 +293,6 @@ def test_a_model_with_an_endpoint_has_no_second_one_and_is_not_deleted(
     project.ml.models.restore("phi-served", version="1")
 
 
-def test_a_model_is_deleted_once_its_endpoint_is_gone(project: Project, http: httpx.Client) -> None:
-    model = project.tuned("phi-gone")
-    made = project.endpoint("phi-gone", model)
-    assert made.provisioning_state == "succeeded"
-    project.delete_endpoint("phi-gone")
-    with pytest.raises(HttpResponseError) as caught:
-        project.ml.serverless_endpoints.get("phi-gone")
-    assert caught.value.status_code == 404
-    assert http.post(f"{made.scoring_uri}{DATED}", json={}).status_code == 404
-    project.group.arm.delete(f"{project.id}/models/phi-gone/versions/1", API)
-    assert "was not found" in str(refused(lambda: project.put_endpoint("phi-gone", model)))
-    project.ml.serverless_endpoints.begin_delete("phi-gone").result()
-
-
 def test_all_that_is_wrong_with_an_endpoint_is_said_at_once(
     project: Project, endpoint: ServerlessEndpoint
 ) -> None:
@@ -352,7 +338,9 @@ def test_a_workspace_goes_after_its_endpoints(project: Project, other: dict[str,
     assert "phi-base" in str(blocked)
 
 
+@pytest.mark.slow
 def test_a_model_that_does_not_get_ready_fails_the_endpoint_with_its_log(project: Project) -> None:
+    """Slow: a job and a process of its own, for what only a broken model meets."""
     model = project.tuned("phi-broken", word="broken")
     asked = ServerlessEndpoint(name="phi-broken", model_id=model)
     with pytest.raises(HttpResponseError, match="no wish to serve"):
@@ -388,3 +376,17 @@ def test_an_azure_ai_developer_deploys_and_a_reader_sees_no_keys(
             ServerlessEndpoint(name="phi-reader", model_id=PHI)
         )
     assert developer.serverless_endpoints.get_keys("phi-chat").primary_key
+
+
+def test_a_model_is_deleted_once_its_endpoint_is_gone(
+    project: Project, endpoint: ServerlessEndpoint, tuned: str, http: httpx.Client
+) -> None:
+    """The last of this module: its endpoint and its model are gone after it."""
+    project.delete_endpoint("phi-chat")
+    with pytest.raises(HttpResponseError) as caught:
+        project.ml.serverless_endpoints.get("phi-chat")
+    assert caught.value.status_code == 404
+    assert http.post(f"{endpoint.scoring_uri}{DATED}", json={}).status_code == 404
+    project.group.arm.delete(f"{project.id}/models/phi-served/versions/1", API)
+    assert "was not found" in str(refused(lambda: project.put_endpoint("phi-chat", tuned)))
+    project.ml.serverless_endpoints.begin_delete("phi-chat").result()

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from core.errors import CloudError
-from core.managed_models import serverless_offer
+from core.managed_models import SERVERLESS
 from core.managed_recipe import ServerlessRecipe
+from local.ml.serverless_models import MODELS
 from tests.infra.recorded_arm import SUBSCRIPTION, FakeCloud
 from training.managed.contract import ManagedOrder, Prepared
-from training.managed.serverless import jobs, models, submission, subscriptions
+from training.managed.serverless import jobs, models, submission
 from training.managed.serverless.project import Project
 
 MADE = "2026-11-20T10:00:0{}.1234567Z"
@@ -108,34 +108,33 @@ def test_a_deleted_version_and_a_strangers_are_no_models_of_ours(project: Projec
     assert models.list_models(project) == []
 
 
-def test_microsofts_models_take_no_subscription(project: Project) -> None:
-    offer = serverless_offer("Phi-4")
-    assert offer is not None
-    subscriptions.ensure_subscription(project, offer, lambda line: None)
-    assert arm(project).requests == []
+def test_trained_tokens_are_our_estimate_of_what_was_sent_and_told_as_that() -> None:
+    """The service tells none: file times epochs, of a job that completed; else nobody knows."""
+    order = ManagedOrder(recipe(), Prepared(Path("t"), 12, 1, "a" * 64, 4_000))
+    tags = submission.job_tags(recipe(), order)
+    done, failed = job("d"), job("f", "Failed")
+    for one in (done, failed):
+        one["properties"]["tags"] = tags
+    assert jobs.managed(done).trained_tokens == 12_000
+    assert jobs.managed(done).tokens_text == "about 12,000 (estimated)"
+    assert jobs.managed(failed).trained_tokens is None
+    assert (jobs.managed(job("untagged")).trained_tokens, jobs.managed(failed).tokens_text) == (
+        None, ""
+    )  # fmt: skip
 
 
-def test_a_subscription_of_another_name_serves_as_well(project: Project) -> None:
-    offer = serverless_offer("Ministral-3B")
-    assert offer is not None
-    there = {"modelId": offer.model_id.upper(), "marketplaceSubscriptionStatus": "Subscribed"}
-    say(project, "marketplaceSubscriptions", [{"name": "mine", "properties": there}])
-    subscriptions.ensure_subscription(project, offer, lambda line: None)
-    assert arm(project).count("PUT") == 0
-    there["marketplaceSubscriptionStatus"] = "Suspended"
-    subscriptions.ensure_subscription(project, offer, lambda line: None)
-    assert arm(project).count("PUT") == 1
+@pytest.mark.parametrize(
+    ("rate", "sent"), [(2e-5, "0.00002"), (0.5, "0.5"), (3.25e-12, "0.00000000000325")]
+)
+def test_a_learning_rate_is_sent_whole_and_without_an_exponent(rate: float, sent: str) -> None:
+    asked = recipe(training={"learning_rate": rate})
+    assert submission.hyperparameters(asked)["learning_rate"] == sent
 
 
-def test_a_missing_right_to_subscribe_is_named(project: Project) -> None:
-    offer = serverless_offer("Ministral-3B")
-    assert offer is not None
-    refusal = CloudError("no", status=403, code="AuthorizationFailed")
-    arm(project).refuse = lambda method, path: refusal if method == "PUT" else False
-    with pytest.raises(CloudError) as caught:
-        subscriptions.ensure_subscription(project, offer, lambda line: None)
-    assert "Microsoft.MarketplaceOrdering/agreements/offers/plans/sign/action" in caught.value.hint
-    assert "Microsoft.SaaS/resources/write" in caught.value.hint
+def test_the_local_azure_tunes_what_we_offer_where_we_offer_it() -> None:
+    tuned_in = {model.id: model.tuned_in for model in MODELS if not model.is_over()}
+    for offer in SERVERLESS:
+        assert tuned_in[offer.model_id] == offer.regions
 
 
 def test_the_sdk_sends_the_job_with_and_without_validation() -> None:

@@ -17,6 +17,8 @@ from core.errors import CloudError, UserError
 from core.managed_recipe import ServerlessRecipe
 from core.refs import ModelRef, StackOutputs
 from core.settings import parse_settings
+from deploy.managed.contract import HostedOrder
+from deploy.managed.serverless import ServerlessHosting
 from local.process import LocalAzure
 from local.tuning import programs
 from training.managed.contract import ManagedJob, ManagedOrder
@@ -110,6 +112,7 @@ def test_a_job_trains_tells_and_leaves_a_model_that_can_be_deleted(
     assert job.created <= job.finished and job.finished.endswith("Z")
     assert job.tags["data_sha256"] == asked.train.sha256
     assert job.tags[ESTIMATE_TAG] == "0.2500"
+    assert job.trained_tokens == 3 * asked.train.tokens and job.are_tokens_estimated
     assert [one.name for one in tuning.jobs()] == [job.name]
 
     document = project.get(f"jobs/{job.name}", "2024-10-01-preview")
@@ -216,13 +219,27 @@ def test_a_model_that_is_sold_is_subscribed_to_once_before_the_job(
         sold = order(base={"id": "Ministral-3B"}, model_name="sold")
         job = tuning.submit(sold, told.append)
         until(tuning, job.name, lambda job: job.is_over)
-    assert len([line for line in told if "marketplace" in line]) == 1
+    assert len([line for line in told if "Marketplace" in line]) == 1
     (found,) = project.get_list("marketplaceSubscriptions", ENDPOINTS_API)
     assert found["name"] == "tunestack-ministral-3b"
     assert list(tuning.clear(lambda line: None)) == [
         "marketplace subscription tunestack-ministral-3b"
     ]
     assert project.get_list("marketplaceSubscriptions", ENDPOINTS_API) == []
+
+
+def test_deploying_a_tuned_model_that_is_sold_renews_its_ended_subscription(
+    tuning: Serverless, project: Project, stack: StackOutputs, order: Callable[..., ManagedOrder]
+) -> None:
+    sold = order(base={"id": "Ministral-3B"}, model_name="renewed")
+    job = until(tuning, tuning.submit(sold, lambda line: None).name, lambda job: job.is_over)
+    assert list(tuning.clear(lambda line: None))
+    (model,) = (one for one in tuning.models() if one.job == job.name)
+    hosting, name = ServerlessHosting(project.cloud, stack), "renewed-serving"
+    asked = HostedOrder(name, model.path, base=model.base, sku="Consumption", auth="key")
+    assert hosting.deploy(asked, lambda line: None).is_ready
+    hosting.delete(name, lambda line: None)
+    assert list(tuning.clear(lambda line: None))
 
 
 def test_what_azure_refuses_is_told_and_nothing_is_made(

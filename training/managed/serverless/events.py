@@ -7,15 +7,13 @@ job on Azure has beside its state is not documented; what is not there is left o
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-from core.errors import CloudError
 from training.artifacts import log_folder
 from training.follow import JobLog, LogLine
 from training.managed.contract import ManagedJob, ServiceEvent
 from training.managed.serverless.jobs import moment
-from training.managed.serverless.project import Project
-from training.metrics import Tracking, metric_history
+from training.managed.serverless.project import Project, if_told
+from training.metrics import metric_history
 
 NAMES = {
     "loss": "train_loss",
@@ -32,9 +30,6 @@ NAMES = {
 """What trainers call their measures, and what `ServiceEvent.metrics` calls them. Of two names
 for one measure the first that a job tracked is taken."""
 
-NOT_TOLD = (403, 404)
-"""Answers by which a service shows that this is not for us to read."""
-
 
 @dataclass
 class Events:
@@ -46,12 +41,11 @@ class Events:
 
     def of(self, job: ManagedJob) -> list[ServiceEvent]:
         """Give all that a job has told so far, oldest first."""
-        details = self._details(job.name)
-        return list(self._all(job, details))
+        return list(self._all(job))
 
-    def _all(self, job: ManagedJob, details: Mapping[str, Any]) -> Iterator[ServiceEvent]:
+    def _all(self, job: ManagedJob) -> Iterator[ServiceEvent]:
         yield ServiceEvent("created", f"Job {job.name} was made.", job.created)
-        if began := moment(details.get("startTimeUtc")):
+        if began := moment(self.project.run_details(job.name).get("startTimeUtc")):
             yield ServiceEvent("began", "Training began.", began)
         for number, line in enumerate(self._log(job), 1):
             yield ServiceEvent(f"log-{number}", line)
@@ -64,26 +58,16 @@ class Events:
                 "ended", told, job.finished, "error" if job.status == "Failed" else "info"
             )
 
-    def _details(self, name: str) -> Mapping[str, Any]:
-        found = _if_told(
-            lambda: Tracking(self.project.cloud, self.project.outputs).history(
-                f"runs/{name}/details"
-            )
-        )
-        return found or {}
-
     def _log(self, job: ManagedJob) -> list[str]:
         """Read on where the last look ended; give all lines up to now."""
         lines = self._lines.setdefault(job.name, [])
         if job.name not in self._logs:
-            folder = _if_told(
-                lambda: log_folder(self.project.cloud, self.project.outputs, job.name)
-            )
+            folder = if_told(lambda: log_folder(self.project.cloud, self.project.outputs, job.name))
             if folder is None:
                 return lines
             self._logs[job.name] = JobLog(folder)
         log = self._logs[job.name]
-        new = _if_told(lambda: list(log.new_events())) or []
+        new = if_told(lambda: list(log.new_events())) or []
         rest = list(log.rest()) if job.is_over else []
         lines += [event.text for event in (*new, *rest) if isinstance(event, LogLine)]
         return lines
@@ -100,7 +84,7 @@ def curve(project: Project, name: str) -> list[dict[str, float]]:
 
 def _tracked(project: Project, name: str) -> dict[str, str]:
     """Give the metrics of a run that are known, with what they mean."""
-    found = _if_told(lambda: Tracking(project.cloud, project.outputs).get("runs/get", run_id=name))
+    found = if_told(lambda: project.tracking.get("runs/get", run_id=name))
     metrics = ((found or {}).get("run") or {}).get("data", {}).get("metrics") or []
     there = {str(metric["key"]) for metric in metrics}
     chosen: dict[str, str] = {}
@@ -108,16 +92,6 @@ def _tracked(project: Project, name: str) -> dict[str, str]:
         if key in there and meant not in chosen.values():
             chosen[key] = meant
     return chosen
-
-
-def _if_told(read: Any) -> Any:
-    """Read what a serverless job may have; None where the service shows none of it."""
-    try:
-        return read()
-    except CloudError as error:
-        if error.status in NOT_TOLD:
-            return None
-        raise
 
 
 def _measured(point: Mapping[str, float]) -> str:

@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from core.errors import CloudError, UserError
-from training.managed.contract import JobState, ManagedJob
+from core.errors import UserError
+from training.managed.contract import TOKENS_TAG, JobState, ManagedJob
 from training.managed.serverless.project import JOBS_API, Project
-from training.metrics import Tracking
 from training.submission import EXPERIMENT
 
 STATES: Mapping[str, JobState] = {
@@ -54,6 +53,15 @@ def need_job(project: Project, name: str) -> dict[str, Any]:
     return found
 
 
+def read_job(project: Project, name: str) -> ManagedJob:
+    """Read a fine-tuning job, with its end where it has one.
+
+    Raises:
+        UserError: there is none.
+    """
+    return with_end(project, need_job(project, name))
+
+
 def managed(document: dict[str, Any], finished: str = "", reason: str = "") -> ManagedJob:
     """Take from a job what the contract tells of one; its run tells the end and the reason."""
     properties = document.get("properties") or {}
@@ -71,20 +79,22 @@ def managed(document: dict[str, Any], finished: str = "", reason: str = "") -> M
         created=created(document),
         finished=finished,
         error=reason,
+        trained_tokens=_tokens(tags) if status.lower() == "completed" else None,
+        are_tokens_estimated=True,
         studio_url=_studio(properties),
         tags=tags,
     )
 
 
-def ended(project: Project, document: dict[str, Any]) -> ManagedJob:
-    """Read a job that is over, with when it ended and why it failed, where its run tells that."""
-    try:
-        found = Tracking(project.cloud, project.outputs).history(f"runs/{document['name']}/details")
-    except CloudError:
-        found = None
-    error = ((found or {}).get("error") or {}).get("error") or {}
+def with_end(project: Project, document: dict[str, Any]) -> ManagedJob:
+    """Read a job; one that is over with when it ended and why, where its run tells that."""
+    job = managed(document)
+    if not job.is_over:
+        return job
+    found = project.run_details(job.name)
+    error = (found.get("error") or {}).get("error") or {}
     reason = ": ".join(part for part in (error.get("code"), error.get("message")) if part)
-    return managed(document, moment((found or {}).get("endTimeUtc")), reason)
+    return managed(document, moment(found.get("endTimeUtc")), reason)
 
 
 def cancel(project: Project, name: str) -> ManagedJob:
@@ -117,6 +127,12 @@ def _tuned(properties: Mapping[str, Any]) -> str:
     output = output_of(properties)
     is_there = str(properties.get("status")).lower() == "completed"
     return str(output.get("assetName") or "") if is_there else ""
+
+
+def _tokens(tags: Mapping[str, str]) -> int | None:
+    """Give our own estimate: the service tells of no tokens."""
+    told = tags.get(TOKENS_TAG, "")
+    return int(told) if told.isdecimal() else None
 
 
 def _is_tuning(document: Mapping[str, Any]) -> bool:

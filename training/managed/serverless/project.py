@@ -4,21 +4,28 @@ azure-ai-ml makes the job and the data assets; what is only read goes over plain
 which need no import of four seconds and see fields that the SDK drops.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from core.cloud import Cloud
+from core.errors import CloudError
 from core.refs import StackOutputs
+from training.metrics import Tracking
 
 JOBS_API = "2024-10-01-preview"
 """The last version in which azure-ai-ml sends and reads fine-tuning jobs (1.35.2)."""
 
 MODELS_API = "2023-08-01-preview"
 ENDPOINTS_API = "2024-01-01-preview"
-"""Of serverless endpoints and marketplace subscriptions, as azure-ai-ml 1.35.2 asks for them."""
+"""Of serverless endpoints, as azure-ai-ml 1.35.2 asks for them."""
 
 WORKSPACE_API = "2024-10-01"
+NOT_TOLD = (403, 404)
+"""Answers by which a service shows that this is not for us to read."""
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -52,6 +59,15 @@ class Project:
         return self.cloud.arm.get_list(f"{self.path}/{route}", api)
 
     @cached_property
+    def tracking(self) -> Tracking:
+        """The project's run history and MLflow service."""
+        return Tracking(self.cloud, self.outputs)
+
+    def run_details(self, job: str) -> dict[str, Any]:
+        """Read when a job's run began and ended and what failed it; empty where that is hidden."""
+        return if_told(lambda: self.tracking.history(f"runs/{job}/details")) or {}
+
+    @cached_property
     def models_prefix(self) -> str:
         """What the ids of its models begin with, as serverless endpoints name them.
 
@@ -62,3 +78,16 @@ class Project:
         region = str(found.get("location") or self.outputs.location).replace(" ", "").lower()
         guid = (found.get("properties") or {}).get("workspaceId") or self.outputs.workspace
         return f"azureml://locations/{region}/workspaces/{guid}/models"
+
+
+def if_told(read: Callable[[], Found]) -> Found | None:
+    """Read what a serverless job may have; None where the service shows none of it.
+
+    Which of a run's details, log and measures it shows is not documented.
+    """
+    try:
+        return read()
+    except CloudError as error:
+        if error.status in NOT_TOLD:
+            return None
+        raise

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from core.cloud import Cloud
 from core.errors import UserError
 from core.managed_recipe import Route
+from core.marketplace import our_subscriptions, unsubscribe
 from core.refs import JobRef, StackOutputs
 from training.managed.contract import (
     Checkpoint,
@@ -14,7 +15,7 @@ from training.managed.contract import (
     Tell,
     TunedModel,
 )
-from training.managed.serverless import events, jobs, models, submission, subscriptions
+from training.managed.serverless import events, jobs, models, submission
 from training.managed.serverless.project import Project
 
 
@@ -22,6 +23,10 @@ class Serverless:
     """Fine-tuning of open models in the stack's hub project; see `TuningService`."""
 
     route: Route = "serverless"
+    no_checkpoints = (
+        "Azure documents no checkpoints of serverless tuning; the model of a completed job is what"
+        " can be deployed"
+    )
 
     def __init__(self, cloud: Cloud, outputs: StackOutputs) -> None:
         self._project = Project.of(cloud, outputs)
@@ -38,24 +43,21 @@ class Serverless:
     def job(self, name: str) -> ManagedJob | None:
         """Read a job; None where the project has no fine-tuning job of that name."""
         found = jobs.find_job(self._project, name)
-        if found is None:
-            return None
-        job = jobs.managed(found)
-        return jobs.ended(self._project, found) if job.is_over else job
+        return jobs.with_end(self._project, found) if found else None
 
     def events(self, name: str) -> list[ServiceEvent]:
         """Give what a job's state, log and measures tell so far, oldest first."""
-        job = self.job(name)
-        if job is None:
-            raise UserError(f"There is no serverless job {name}.", hint="tunestack jobs list")
-        return self._events.of(job)
+        return self._events.of(jobs.read_job(self._project, name))
 
     def curve(self, name: str) -> list[dict[str, float]]:
         """Give a job's losses by step, as it tracked them."""
         return events.curve(self._project, name)
 
     def checkpoints(self, name: str) -> list[Checkpoint]:
-        """Give none: the service keeps the end of a training alone."""
+        """Give none: Azure documents no checkpoints of these jobs, nor a way to deploy one.
+
+        Whether a job leaves any among its files is not known (not verified on Azure).
+        """
         jobs.need_job(self._project, name)
         return []
 
@@ -93,7 +95,8 @@ class Serverless:
                 tell(f"Canceling {job.name} …")
                 self.cancel(job.name)
                 yield f"job {job.name}"
-        for name in subscriptions.our_subscriptions(self._project):
+        arm, workspace = self._project.cloud.arm, self._project.path
+        for name in our_subscriptions(arm, workspace):
             tell(f"Ending the marketplace subscription {name} …")
-            subscriptions.delete_subscription(self._project, name)
+            unsubscribe(arm, workspace, name)
             yield f"marketplace subscription {name}"

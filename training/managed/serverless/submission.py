@@ -3,21 +3,22 @@
 import re
 import time
 import uuid
+from decimal import Decimal
 from typing import Any
 
 from core.azure_errors import operation, quietly
 from core.errors import CloudError, UserError
 from core.managed_models import SERVERLESS, ServerlessOffer, serverless_offer
 from core.managed_recipe import ServerlessRecipe
+from core.marketplace import subscribe
 from core.refs import JobRef
 from training.assets import ensure_data
-from training.managed.contract import ManagedOrder, Prepared, Tell
+from training.managed.contract import TOKENS_TAG, ManagedOrder, Prepared, Tell
+from training.managed.serverless.jobs import OUTPUT
 from training.managed.serverless.project import Project
-from training.managed.serverless.subscriptions import ensure_subscription
 from training.submission import ESTIMATE_TAG, EXPERIMENT, job_ref
 
 TASK = "chatCompletion"
-OUTPUT = "registered_model"
 
 
 def submit(project: Project, order: ManagedOrder, tell: Tell) -> JobRef:
@@ -34,7 +35,7 @@ def submit(project: Project, order: ManagedOrder, tell: Tell) -> JobRef:
         names = ", ".join(offer.name for offer in SERVERLESS)
         raise UserError(f"Hub projects do not tune {recipe.base.id}.", hint=f"One of {names}.")
     model = model_uri(project, offer, tell)
-    ensure_subscription(project, offer, tell)
+    subscribe(project.cloud.arm, project.path, offer.model_id, tell)
     train = _upload(project, "train", order.train, tell)
     validation = _upload(project, "validation", order.validation, tell)
     job = _job(recipe, order, model, train, validation)
@@ -54,9 +55,8 @@ def model_uri(project: Project, offer: ServerlessOffer, tell: Tell) -> str:
     return f"{offer.model_id}/versions/{version}"
 
 
-def job_tags(order: ManagedOrder) -> dict[str, str]:
+def job_tags(recipe: ServerlessRecipe, order: ManagedOrder) -> dict[str, str]:
     """Give what a job, and later its model, is to be known by."""
-    recipe = order.recipe
     tags = {
         "recipe": recipe.name,
         "model_name": recipe.model_name,
@@ -65,6 +65,7 @@ def job_tags(order: ManagedOrder) -> dict[str, str]:
         "data_sha256": order.train.sha256,
         "validation_sha256": order.validation.sha256 if order.validation else "",
         ESTIMATE_TAG: "" if order.estimate is None else f"{order.estimate:.4f}",
+        TOKENS_TAG: str(order.train.tokens * recipe.training.epochs),
     }
     return {key: value for key, value in tags.items() if value}
 
@@ -75,7 +76,7 @@ def hyperparameters(recipe: ServerlessRecipe) -> dict[str, str]:
     return {
         "num_train_epochs": str(chosen.epochs),
         "per_device_train_batch_size": str(chosen.batch_size),
-        "learning_rate": f"{chosen.learning_rate:.10f}".rstrip("0"),
+        "learning_rate": f"{Decimal(str(chosen.learning_rate)):f}",
     }
 
 
@@ -99,7 +100,7 @@ def _job(
         display_name=name,
         experiment_name=EXPERIMENT,
         description=recipe.description,
-        tags=job_tags(order),
+        tags=job_tags(recipe, order),
         task=TASK,
         model=Input(type="mlflow_model", path=model),
         training_data=Input(type="uri_file", path=train),
