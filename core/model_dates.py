@@ -17,19 +17,15 @@ from typing import TYPE_CHECKING, Any
 from core.errors import CloudError, NotSignedIn
 from core.home import home
 from core.lifecycle import AS_OF, Kind, retirement
+from core.managed_models import FOUNDRY
 
 if TYPE_CHECKING:
     from core.facts import Facts
 
 API = "2025-06-01"
 PROVIDER = "Microsoft.CognitiveServices"
-TUNABLE = (
-    "gpt-4.1", "gpt-4.1-mini", "gpt-4.1-nano", "gpt-4o", "gpt-4o-mini", "o4-mini",
-    "gpt-oss-120b", "gpt-oss-20b", "Llama-3.3-70B-Instruct", "Qwen3-32B", "Qwen3.6-35B-A3B",
-    "Qwen3.8-27B", "Ministral-3B", "Muse-Glimmer-30B", "MAI-Code-1.1-Flash",
-)  # fmt: skip
-"""What Foundry tunes without an invitation: azure-ai-docs, foundry/includes/
-fine-tune-supported-models.md of 6 October 2026."""
+TUNABLE = tuple(offer.name for offer in FOUNDRY if not offer.by_invitation)
+"""What Foundry tunes without an invitation."""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from commands.data.lengths import add_lengths
 from commands.options import json_option
 from commands.output import say, show, table
 from core.errors import SettingsError, check_all
+from core.managed_recipe import AnyManaged
 from core.recipe import Recipe
 from training.data.check import (
     FEWEST,
@@ -25,7 +26,8 @@ from training.data.check import (
 )
 from training.data.other_forms import other_form, source_lines
 from training.data.rules import EVERY, RULES, choose
-from training.recipes import load_recipe
+from training.managed import data as managed_data
+from training.recipes import load_any_recipe
 
 SHOWN = 3
 """Findings of a rule that are printed; `--json` has them all."""
@@ -43,7 +45,7 @@ WEIGHT = {"error": 0, "warning": 1, "note": 2}
 @click.option("--skip", multiple=True, metavar="RULE,…", help="Leave these out: personal …")
 @click.option(
     "--recipe", "-r", "name", default="",
-    help="Recipe whose base model and objective the files are checked for.",
+    help="Recipe whose base model, objective and route the files are checked for.",
 )  # fmt: skip
 @click.option("--strict", is_flag=True, help="Leave with 2 on warnings, too.")
 @json_option
@@ -59,13 +61,14 @@ def check_command(
 
     Looks at the form of every record, copies, leaks between the files, personal data, secrets,
     refusals and control tokens. Other forms (CSV, Alpaca …) are read as `data convert` does.
+    With a recipe of a managed route also at what its service takes: number, size, tools, pictures.
 
     Leaves with 2 where a file cannot be trained on.
     """
     chosen = choose(rules, skip)
-    recipe = load_recipe(name) if name else None
+    recipe = load_any_recipe(name) if name else None
     reports = check_files(files, rules=chosen, recipe=recipe)
-    if recipe and LENGTH in chosen:
+    if isinstance(recipe, Recipe) and LENGTH in chosen:
         add_lengths(reports, recipe)
     show([report.document() for report in reports], as_json, lambda: print_reports(reports))
     if recipe:
@@ -84,7 +87,7 @@ def check_files(
     files: tuple[Path, ...],
     *,
     rules: frozenset[str] = EVERY,
-    recipe: Recipe | None = None,
+    recipe: Recipe | AnyManaged | None = None,
     measure: Measure | None = None,
 ) -> list[Report]:
     """Check a training file and its validation files, leaks between them included.
@@ -95,16 +98,10 @@ def check_files(
     reports: list[Report] = []
 
     def check(number: int, file: Path) -> None:
-        source = other_form(file)
-        report = check_file(
-            file,
-            fewest=1 if number else FEWEST,
-            rules=rules,
-            base=recipe.base.id if recipe else "",
-            measure=measure,
-            lines=source_lines(source) if source else None,
-        )
-        report.form = str(source.format) if source else ""
+        if recipe is None or isinstance(recipe, Recipe):
+            report = _check(file, not number, rules, recipe, measure)
+        else:
+            report = managed_data.findings(recipe, file, is_training=not number, rules=rules)
         reports.append(report)
 
     check_all(*(lambda pair=pair: check(*pair) for pair in enumerate(files)))
@@ -113,6 +110,27 @@ def check_files(
         validation.findings += [finding for finding in found if finding.rule in rules]
         validation.findings.sort(key=lambda finding: finding.line)
     return reports
+
+
+def _check(
+    file: Path,
+    is_training: bool,
+    rules: frozenset[str],
+    recipe: Recipe | None,
+    measure: Measure | None,
+) -> Report:
+    """Check a file as the own-GPU route reads it."""
+    source = other_form(file)
+    report = check_file(
+        file,
+        fewest=FEWEST if is_training else 1,
+        rules=rules,
+        base=recipe.base.id if recipe else "",
+        measure=measure,
+        lines=source_lines(source) if source else None,
+    )
+    report.form = str(source.format) if source else ""
+    return report
 
 
 def checked_pair(

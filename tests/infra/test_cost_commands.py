@@ -168,7 +168,7 @@ def test_a_price_that_nobody_knows_is_refused_by_name(
     monkeypatch.setattr(Session, "settings", Settings(vm_size="Standard_Odd_v9"))
     words = ("train", "--stack", "dev", *data(tmp_path), "--yes", "--max-cost", "1000")
     shown = run(*words, exit_code=2)
-    assert "1 x Standard_Odd_v9 is not known" in shown.stderr
+    assert "1 x Standard_Odd_v9 costs is not known" in shown.stderr
 
 
 @pytest.mark.usefixtures("gpu")
@@ -176,6 +176,7 @@ def test_a_deployment_that_costs_more_than_allowed_is_refused(
     cloud: FakeCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = ModelRef(name="travel", version="1")
+    monkeypatch.setattr(commands.deploy, "managed_model", lambda session, wanted: None)
     monkeypatch.setattr(commands.deploy, "choose_model", lambda session, wanted: model)
     deployed: list[ModelRef] = []
     monkeypatch.setattr(commands.deploying, "standing", lambda session: None)

@@ -6,6 +6,7 @@ import pytest
 
 from core.facts import Facts
 from core.features import ClusterPlan
+from core.managed_recipe import OpenAIRecipe
 from core.rules import Finding, Status
 from infra.doctor import RULES
 from tests.doctor_facts import A100, AI, ML, REGION, arm, facts, found, one, refuse, say, say_usages
@@ -194,6 +195,37 @@ def test_no_tokens_of_any_tunable_model_has_failed() -> None:
     finding = one(RULES, "quota.model", about)
     assert finding.status is Status.FAILED
     assert "Request quota" in finding.fix
+
+
+def wants(of: Facts, base: str) -> Facts:
+    """Give the facts of a recipe that Foundry tunes."""
+    about = {"route": "openai", "name": "o", "description": "", "model_name": "m"}
+    of.managed = OpenAIRecipe.model_validate({**about, "base": {"id": base}})
+    return of
+
+
+def test_of_many_rows_the_count_and_the_best_three_are_told() -> None:
+    about = facts(foundry=True)
+    kinds = ("Standard", "GlobalStandard", "DataZoneStandard", "GlobalBatch", "ProvisionedManaged")
+    rows = [(f"OpenAI.{kind}.gpt-4.1", 0, 10 * n) for n, kind in enumerate(kinds)]
+    say_usages(about, *rows, provider=AI)
+    assert one(RULES, "quota.model", about).told == (
+        "thousands of tokens a minute left in 4 of 5 rows, the most:"
+        " OpenAI.ProvisionedManaged.gpt-4.1 40 of 40, OpenAI.GlobalBatch.gpt-4.1 30 of 30,"
+        " OpenAI.DataZoneStandard.gpt-4.1 20 of 20"
+    )
+
+
+def test_with_a_recipe_its_own_base_model_alone_is_told() -> None:
+    about = wants(facts(foundry=True), "gpt-4.1-mini-2025-04-14")
+    mini, large = "OpenAI.GlobalStandard.gpt-4.1-mini", "OpenAI.GlobalStandard.gpt-4.1"
+    say_usages(about, (mini, 1, 5), (large, 0, 9), (f"{mini}-finetune", 0, 7), provider=AI)
+    assert one(RULES, "quota.model", about).told.endswith(f" left: {mini} 4 of 5")
+    about = wants(facts(foundry=True), "gpt-4.1-mini-2025-04-14")
+    say_usages(about, (mini, 5, 5), (large, 0, 9), (f"{mini}-finetune", 0, 7), provider=AI)
+    finding = one(RULES, "quota.model", about)
+    assert finding.status is Status.FAILED
+    assert finding.told == f"no tokens are left for gpt-4.1-mini: {mini} 0 of 5"
 
 
 def test_tokens_concern_a_foundry_stack_alone() -> None:

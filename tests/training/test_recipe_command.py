@@ -81,6 +81,8 @@ def test_each_finding(
     ("phi-4-serverless", ("base.id=Phi-3.5-mini-instruct",), "error", "ended on 2025-08-30"),
     ("phi-4-serverless", ("objective=dpo",), "error", "learns from chats alone"),
     ("travel-gpt", ("suffix=ft.travel",), "error", "letters, digits, - and _"),
+    ("travel-gpt", ("training.epochs=51",), "error", "51 is not within 1 and 50"),
+    ("travel-gpt", ("route=[openai]",), "error", "is none of azureml, serverless, openai"),
 ])  # fmt: skip
 def test_each_finding_of_a_managed_recipe(
     name: str, overrides: tuple[str, ...], severity: str, part: str,

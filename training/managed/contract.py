@@ -19,6 +19,9 @@ JobState = Literal[
 OVER = ("Completed", "Failed", "Canceled")
 """States that a job never leaves."""
 
+TOKENS_TAG = "tunestack-estimate-tokens"
+"""Tokens of the file times epochs, as estimated when the job was sent."""
+
 Tell = Callable[[str], None]
 
 
@@ -31,7 +34,7 @@ class Prepared:
     bytes: int
     sha256: str
     tokens: int
-    """Counted with a tokenizer at hand, else estimated from the text; for the price."""
+    """Estimated from the text (`training.managed.text_tokens`), for the price."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,9 @@ class ManagedJob:
     finished: str = ""
     error: str = ""
     trained_tokens: int | None = None
+    """None while it is not known, and of a job that did not complete where nobody tells it."""
+    are_tokens_estimated: bool = False
+    """Our count of what was sent, not the service's."""
     studio_url: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
 
@@ -69,6 +75,17 @@ class ManagedJob:
     def is_over(self) -> bool:
         """True in a state that it never leaves."""
         return self.status in OVER
+
+    @property
+    def tokens_text(self) -> str:
+        """Say how many tokens it trained on, beside our estimate; empty where it is not known."""
+        if self.trained_tokens is None:
+            return ""
+        if self.are_tokens_estimated:
+            return f"about {self.trained_tokens:,} (estimated)"
+        expected = self.tags.get(TOKENS_TAG, "")
+        beside = f" (estimated: {int(expected):,})" if expected.isdecimal() else ""
+        return f"{self.trained_tokens:,}{beside}"
 
     def ref(self) -> JobRef:
         """Give what other commands need of it."""
@@ -134,6 +151,8 @@ class TuningService(Protocol):
     """
 
     route: Route
+    no_checkpoints: str
+    """Said of a job that has none."""
 
     def submit(self, order: ManagedOrder, tell: Tell) -> JobRef:
         """Upload the files (each content once) and create the job; it then runs without us."""

@@ -6,6 +6,7 @@ stay in memory. Where no validation file is given, a share of the training file 
 hash of each record: the same file is always split alike, and copies stay together.
 """
 
+import os
 from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -18,11 +19,13 @@ from core.errors import SettingsError, check_all
 from core.managed_recipe import AnyManaged
 from training.data.check import FEWEST, check_file, leaks, require_good, require_kind
 from training.data.findings import Finding, Report, found
-from training.data.other_forms import other_form
+from training.data.formats import Source
+from training.data.other_forms import other_form, source_lines
 from training.data.records import BOM, LONGEST_LINE, BadLine, parse
 from training.data.rules import EVERY
 from training.data.split import TRAIN, VALIDATION, place_of_chat
 from training.managed.contract import Prepared, Tell
+from training.managed.held_out import limit_of, why_none
 from training.managed.money import expected_epochs
 from training.managed.record_forms import OUTPUTS, Former, is_plain
 from training.managed.sent_file import SentFile
@@ -38,6 +41,14 @@ MOST_JOB_TOKENS = 2 * 10**9
 """Tokens times epochs of one job of Azure OpenAI (azure-ai-docs, quotas-limits)."""
 
 LINE_ENDS = b"\r\n"
+CHECKED = ("checked-train.jsonl", "checked-validation.jsonl")
+"""Files that stand in the folder between the check and the split."""
+
+SHOWN = 3
+"""Warnings of a file that are told; `data check` shows them all."""
+
+Lines = Iterator[tuple[int, bytes, str]]
+"""Number, content and, where it could not be read, why: of each record."""
 
 
 def prepare(
@@ -56,17 +67,19 @@ def prepare(
         SettingsError: every finding of both files that the service would refuse.
     """
     _refuse_overwriting(folder, train, validation)
+    for path in filter(None, (train, validation)):
+        _require_jsonl(path)
     files: list[_File] = []
 
     def read(path: Path, name: str, is_training: bool) -> None:
         files.append(_read(recipe, path, folder / name, is_training=is_training))
 
     try:
-        checks = [lambda: read(train, "checked-train.jsonl", True)]
+        checks = [lambda: read(train, CHECKED[0], True)]
         if validation is not None:
-            checks.append(lambda: read(validation, "checked-validation.jsonl", False))
+            checks.append(lambda: read(validation, CHECKED[1], False))
         check_all(*checks, lambda: _refuse(recipe, files))
-        for line in _warnings(files):
+        for line in _warnings(recipe, files):
             tell(line)
         is_marked = recipe.route == "openai"
         if validation is None:
@@ -74,17 +87,29 @@ def prepare(
         sent = files[0].write(folder / TRAIN, is_marked)
         return sent, files[1].write(folder / VALIDATION, is_marked)
     finally:
-        for name in ("checked-train.jsonl", "checked-validation.jsonl"):
+        for name in CHECKED:
             (folder / name).unlink(missing_ok=True)
 
 
-def findings(recipe: AnyManaged, path: Path, *, is_training: bool = True) -> Report:
+def findings(
+    recipe: AnyManaged,
+    path: Path,
+    *,
+    is_training: bool = True,
+    rules: frozenset[str] = EVERY,
+) -> Report:
     """Check one file for a recipe's service without keeping anything of it.
 
+    A file of another form is checked as what `data convert` makes of it. Size and hash in the
+    report are those of the records as they were read.
+
     Raises:
-        SettingsError: the file cannot be read, or is of another form than JSONL.
+        SettingsError: the file cannot be read.
     """
-    return _read(recipe, path, None, is_training=is_training).report
+    source = _other_form(path)
+    return _read(
+        recipe, path, Path(os.devnull), is_training=is_training, rules=rules, source=source
+    ).report
 
 
 @dataclass
@@ -113,58 +138,50 @@ class _File:
 
 
 def _read(
-    recipe: AnyManaged, path: Path, written: Path | None, *, is_training: bool = False
+    recipe: AnyManaged,
+    path: Path,
+    written: Path,
+    *,
+    is_training: bool,
+    rules: frozenset[str] = EVERY,
+    source: Source | None = None,
 ) -> _File:
     """Check a file in one pass and write what is to be sent of it."""
-    _require_jsonl(path)
-    file = _File(Report(path), written or Path())
-    own: list[Finding] = []
-    with written.open("wb", buffering=1 << 20) if written else _Nowhere() as target:
-        file.report = check_file(
+    file, own = _File(Report(path), written), list[Finding]()
+    lines = source_lines(source) if source else _lines(path)
+    with written.open("wb", buffering=1 << 20) as target:
+        report = file.report = check_file(
             path,
             fewest=1,
-            rules=EVERY,
+            rules=rules,
             base=recipe.base.id,
             keep=lambda line, key, record: file.keys.append(key),
-            lines=_formed(Former(recipe), path, file, own, target.write),
+            lines=_formed(Former(recipe), lines, file, own, target.write),
         )
-    file.report.path = path
-    report = file.report
+    report.form = str(source.format) if source else ""
+    report.findings += [*own, *_of_whole(recipe, file, is_training)]
     moot = ("routes.openai", "json.mark") if recipe.route == "openai" else ("routes.openai",)
-    report.findings = [one for one in report.findings if one.rule not in moot] + own
-    report.findings += _of_whole(recipe, file, is_training)
+    report.findings = [one for one in report.findings if one.rule not in moot]
     report.findings.sort(key=lambda finding: finding.line)
     return file
 
 
-class _Nowhere:
-    """Takes what is written and keeps nothing."""
-
-    def __enter__(self) -> "_Nowhere":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close nothing."""
-
-    def write(self, content: bytes) -> int:
-        """Forget it."""
-        return len(content)
-
-
 def _formed(
     former: Former,
-    path: Path,
+    lines: Lines,
     file: _File,
     own: list[Finding],
     write: Callable[[bytes], Any],
-) -> Iterator[tuple[int, bytes, str]]:
+) -> Lines:
     """Give each record as the check reads it; write it as it is sent."""
-    for number, line in _lines(path):
+    for number, line, unread in lines:
         bare = line.removeprefix(BOM) if number == 1 else line
         try:
-            record = parse(bare)
+            record = {} if unread else parse(bare)
         except BadLine:
-            yield number, line, ""  # the check says why
+            record = {}  # the check says why
+        if not record:
+            yield number, line, unread
             continue
         fault, checked = "", line
         if is_plain(record):
@@ -186,14 +203,14 @@ def _dump(record: Any) -> bytes:
     return orjson.dumps(record)
 
 
-def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+def _lines(path: Path) -> Lines:
     """Give the lines without their ends; empty ones too, for the check to tell of."""
     try:
         with path.open("rb", buffering=1 << 20) as file:
             number = 0
             while line := file.readline(LONGEST_LINE):
                 number += 1
-                yield number, line.rstrip(LINE_ENDS)
+                yield number, line.rstrip(LINE_ENDS), ""
     except OSError as error:
         raise SettingsError(f"{path}: {error.strerror}.") from error
 
@@ -213,22 +230,26 @@ def _of_whole(recipe: AnyManaged, file: _File, is_training: bool) -> Iterator[Fi
 
 
 def _require_jsonl(path: Path) -> None:
-    """Refuse a file of another form, but Azure's own pairs of answers.
+    """Refuse to send a file of another form.
 
     Raises:
         SettingsError: names the command that converts it.
     """
+    if (source := _other_form(path)) is not None:
+        raise SettingsError(
+            f"{path} is {source.format}; the training reads JSONL of chats.",
+            hint=f"tunestack data convert {path}",
+        )
+
+
+def _other_form(path: Path) -> Source | None:
+    """Open a file of another form; Azure's own pairs of answers are none to these routes."""
     source = other_form(path)
-    if source is None or _has_outputs(path):
-        return
-    raise SettingsError(
-        f"{path} is {source.format}; the training reads JSONL of chats.",
-        hint=f"tunestack data convert {path}",
-    )
+    return None if source is None or _has_outputs(path) else source
 
 
 def _has_outputs(path: Path) -> bool:
-    for _, line in _lines(path):
+    for _, line, _ in _lines(path):
         try:
             return any(name in parse(line.removeprefix(BOM)) for name in OUTPUTS)
         except BadLine:
@@ -237,7 +258,7 @@ def _has_outputs(path: Path) -> bool:
 
 
 def _refuse_overwriting(folder: Path, *given: Path | None) -> None:
-    targets = {(folder / name).resolve() for name in (TRAIN, VALIDATION)}
+    targets = {(folder / name).resolve() for name in (TRAIN, VALIDATION, *CHECKED)}
     wrong = [path for path in given if path is not None and path.resolve() in targets]
     if wrong:
         raise SettingsError(f"{wrong[0]} would be overwritten by what is made of it.")
@@ -250,13 +271,18 @@ def _refuse(recipe: AnyManaged, files: list[_File]) -> None:
     check_all(lambda: require_good(*reports), lambda: require_kind(recipe.objective, *with_records))
 
 
-def _warnings(files: list[_File]) -> Iterator[str]:
+def _warnings(recipe: AnyManaged, files: list[_File]) -> Iterator[str]:
     """Yield what should be known of the files, leaks between the two included."""
-    for file in files:
-        yield from (f"{file.report.path}: {one}" for one in file.report.warnings)
-    if len(files) == 2:
-        train, validation = (file.report for file in files)
-        yield from (f"{validation.path}: {one}" for one in leaks(train, validation))
+    reports = [file.report for file in files]
+    told = [report.warnings for report in reports]
+    if len(reports) == 2:
+        told[1] = [*told[1], *leaks(*reports)]
+    given = " ".join(str(report.path) for report in reports)
+    for report, warnings in zip(reports, told, strict=True):
+        yield from (f"{report.path}: {one}" for one in warnings[:SHOWN])
+        if (more := len(warnings) - SHOWN) > 0:
+            command = f"tunestack data check {given} --recipe {recipe.name}"
+            yield f"{report.path}: and {more} more; all of them: {command}"
 
 
 def _split(
@@ -264,10 +290,10 @@ def _split(
 ) -> tuple[Prepared, Prepared | None]:
     """Hold out about a share of the records; at least ten stay for training."""
     places = array("Q", map(place_of_chat, file.keys))
-    limit = _limit(places, share)
+    limit = limit_of(places, share)
     if not limit:
         if share:
-            tell(f"{file.report.path}: too few different records to hold any out for validation")
+            tell(f"{file.report.path}: {why_none(len(places))}")
         return file.write(folder / TRAIN, is_marked), None
     with (
         SentFile(folder / TRAIN, is_marked) as train,
@@ -277,22 +303,3 @@ def _split(
             (validation if place < limit else train).add(line, tokens)
     tell(f"{file.report.path}: {validation.rows} of its {len(places)} records are held out")
     return train.prepared(), validation.prepared()
-
-
-def _limit(places: "array[int]", share: float) -> int:
-    """Give the place below which records are held out; 0: none are.
-
-    The share's own place where it leaves ten records and holds out one; else the nearest that
-    does. Equal records have one place and stay together.
-    """
-    limit = int(share * 2**64)
-    held = sorted(place for place in places if place < limit)
-    room = len(places) - FEWEST
-    if not share or room <= 0:
-        return 0
-    if not held:
-        lowest = min(places)
-        return lowest + 1 if places.count(lowest) <= room else 0
-    if len(held) <= room:
-        return limit
-    return held[room] if held[room] > held[0] else 0

@@ -87,7 +87,8 @@ class Former:
             return Formed(record, sent, said.findings, str(fault))
 
     def _look_at_output(self, name: str, output: Any, said: "_Said") -> None:
-        roles = [one.get("role") for one in output or () if isinstance(one, dict)]
+        listed = output if isinstance(output, list) else ()
+        roles = [one.get("role") for one in listed if isinstance(one, dict)]
         if "assistant" not in roles:
             said.add("routes.pair", f"`{name}` has no assistant message")
         if others := sorted({str(role) for role in roles} - {"assistant", "tool"}):

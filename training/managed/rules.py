@@ -11,6 +11,7 @@ from typing import Any
 from core.facts import Facts
 from core.lifecycle import Kind, Retirement, age, retirement
 from core.managed_models import (
+    AS_OF,
     FOUNDRY,
     SERVERLESS,
     FoundryOffer,
@@ -21,12 +22,10 @@ from core.managed_models import (
 from core.managed_prices import family
 from core.managed_recipe import OpenAIRecipe, ServerlessRecipe
 from core.model_dates import API, PROVIDER, ModelDates, ModelList, tunable_models
+from core.model_quota import ASK, listed, token_quotas
 from core.rules import Finding, Rule, failed, ok, unknown, warning
+from training.managed.services import FEATURE
 
-FEATURE = {"serverless": "hub", "openai": "foundry"}
-USAGES_API = "2023-05-01"
-TUNED = "-finetune"
-ASK = "https://ai.azure.com > Management center > Quota > Request quota"
 OWN_GPU = "on a GPU of your own the same data trains {}: --recipe {}"
 BEFORE = "if this subscription tuned it before: --ignore managed.model"
 
@@ -59,7 +58,7 @@ def _serverless_model(facts: Facts, id: str) -> Finding:
     if row and row.on <= facts.today:
         return failed(_ended(id, row, facts), _choices(id, row))
     if offer := serverless_offer(id):
-        return ok(f"{offer.name} is tuned in hub projects ({age(facts.today)})")
+        return ok(f"{offer.name} is tuned in hub projects ({age(facts.today, AS_OF)})")
     names = ", ".join(offer.name for offer in SERVERLESS)
     return failed(f"{id} is not tuned in hub projects", f"one of {names}")
 
@@ -203,32 +202,13 @@ def quota(facts: Facts) -> Iterator[Finding]:
 
 def tuned_tokens(facts: Facts, model: str) -> Finding:
     """Say how many thousands of tokens a minute deployments of models tuned from one have left."""
-    rows = facts.get_list(facts.at_location(PROVIDER, "usages"), USAGES_API)
     name = family(model)
-    ours = [row for row in rows if _tuned_model(row) == name]
-    if not ours:
+    rows = [row for row in token_quotas(facts) if row.is_tuned and row.model == name]
+    if not rows:
         return unknown(f"Azure tells no quota for deployments of a tuned {name}", ASK)
-    listed = ", ".join(
-        f"{_row_name(row)} {_free(row)} of {int(row.get('limit') or 0)}" for row in ours
-    )
-    if any(_free(row) for row in ours):
-        return ok(f"thousands of tokens a minute left for tuned models: {listed}")
-    return failed(f"what is tuned from {name} could not be deployed: {listed}", ASK)
-
-
-def _tuned_model(row: dict[str, Any]) -> str:
-    """Read the model out of `<provider>.<kind>.<model>-finetune`; models have dots in theirs."""
-    parts = _row_name(row).split(".", 2)
-    is_tuned = len(parts) == 3 and parts[2].endswith(TUNED)
-    return parts[2].removesuffix(TUNED).lower() if is_tuned else ""
-
-
-def _row_name(row: dict[str, Any]) -> str:
-    return str((row.get("name") or {}).get("value") or "")
-
-
-def _free(row: dict[str, Any]) -> int:
-    return max(0, int(row.get("limit") or 0) - int(row.get("currentValue") or 0))
+    if any(row.free for row in rows):
+        return ok(f"thousands of tokens a minute left for tuned models: {listed(rows)}")
+    return failed(f"what is tuned from {name} could not be deployed: {listed(rows)}", ASK)
 
 
 TRAIN = frozenset({"train"})

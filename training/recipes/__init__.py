@@ -38,7 +38,7 @@ def load_recipe(name_or_path: str, overrides: Iterable[str] = ()) -> Recipe:
         raise SettingsError(
             f"{recipe.name} is a recipe of the route {recipe.route}: Azure tunes, and nothing runs"
             " on a cluster of yours.",
-            hint="Only train, jobs, models and deploy take it.",
+            hint="It is for train, data check, doctor and recipe.",
         )
     return recipe
 
@@ -177,9 +177,10 @@ def _kind_of_recipe(
 ) -> type[Recipe] | type[ServerlessRecipe] | type[OpenAIRecipe] | None:
     """Give the model of a document's route; None where there is no such route."""
     route = document.get("route", "azureml")
-    if route not in OF_ROUTE:
+    found = OF_ROUTE.get(route) if isinstance(route, str) else None
+    if found is None:
         reasons.append(f"route: {route!r} is none of {', '.join(OF_ROUTE)}")
-    return OF_ROUTE.get(str(route))
+    return found
 
 
 def _checked(

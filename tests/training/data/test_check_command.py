@@ -12,7 +12,7 @@ from commands.data.check import checked_pair
 from commands.root import command_line
 from core.errors import SettingsError
 from tests.training.data.check_material import chat, pair, write
-from tests.typed_commands import run
+from tests.typed_commands import run, run_json
 from training.recipes import load_recipe
 
 
@@ -72,6 +72,20 @@ def test_a_recipe_tells_the_base_and_the_objective(tmp_path: Path) -> None:
     run("data", "check", pairs)
     out = run("data", "check", pairs, *told, "rehearsal", exit_code=2).output
     assert "holds preferences" in out
+
+
+def test_a_managed_recipe_adds_what_its_service_refuses(tmp_path: Path) -> None:
+    path = good(tmp_path, chat("Q", "A", tools=[{"type": "function"}]))
+    told = ("data", "check", path, "--recipe")
+    run(*told, "travel-gpt")
+    out = run(*told, "phi-4-mini-serverless", exit_code=2).output
+    assert "routes.tools" in out and "line 13: tools; serverless tuning" in out
+    nine = write(tmp_path / "nine.jsonl", *(chat(f"Q{n}", f"A{n}") for n in range(9)))
+    out = run("data", "check", nine, "--recipe", "travel-gpt", exit_code=2).output
+    assert "routes.few" in out and "Not fit for training" in out
+    report = run_json("data", "check", path, nine, "--recipe", "travel-gpt")[1]
+    assert report["is_good"], "nine records are enough to validate with"
+    assert report["rules"]["leakage.exact"] == 9
 
 
 def test_another_form_is_checked_as_what_it_becomes(tmp_path: Path) -> None:

@@ -96,8 +96,12 @@ def test_nine_examples_are_too_few_and_ten_are_not(
 ) -> None:
     told = refused(recipe, write([chat(n) for n in range(9)]))
     assert told == [f"9 examples; the route {recipe.route} takes 10 or more"]
-    train, held = prepare(recipe, write([chat(n) for n in range(10)]), None, tmp_path / "s")
+    lines: list[str] = []
+    ten = write([chat(n) for n in range(10)])
+    train, held = prepare(recipe, ten, None, tmp_path / "s", lines.append)
     assert (train.rows, held) == (10, None)
+    assert "takes 10" not in str(lines) and "so all 10 are needed" in lines[-1]
+    assert "--eval-file" in lines[-1]
 
 
 @BOTH
@@ -356,6 +360,30 @@ def test_leaks_between_the_files_are_told(write: Write) -> None:
     _, held = prepare(openai(), path, validation, path.parent / "sent", told.append)
     assert held is not None and held.rows == 1
     assert any("is in the training file too, line 4" in line for line in told)
+
+
+def test_of_many_warnings_a_few_are_told_and_the_command_that_shows_them_all(write: Write) -> None:
+    path = write([chat(n % 12) for n in range(60)])
+    told: list[str] = []
+    prepare(openai(), path, None, path.parent / "sent", told.append)
+    same = [line for line in told if "the same chat as line" in line]
+    assert len(same) == 3
+    assert f"{path}: and 45 more; all of them: tunestack data check {path} --recipe o" in told
+
+
+def test_outputs_that_are_no_lists_are_findings_like_any_other(write: Write) -> None:
+    odd = {**azure(pair(0)), "preferred_output": 5, "non_preferred_output": {"role": "assistant"}}
+    records = [*(azure(pair(n)) for n in range(10)), odd]
+    told = refused(openai(objective="dpo"), write(records))
+    assert "line 11: `preferred_output` has no assistant message" in told
+
+
+def test_another_form_is_checked_as_what_it_becomes(tmp_path: Path) -> None:
+    table = tmp_path / "faq.csv"
+    table.write_text("instruction,output\n" + "Where is it?,Here it is.\n" * 9)
+    report = findings(serverless(), table)
+    assert report.form and report.rows == 9
+    assert [one.rule for one in report.errors] == ["routes.few"]
 
 
 def test_one_file_can_be_checked_alone(write: Write) -> None:

@@ -163,11 +163,20 @@ def test_where_a_job_may_be_unseen_it_is_said_and_nothing_is_repeated(
     assert odd.count(CREATE) == 1
 
 
-def test_a_job_of_the_same_that_still_runs_is_told(odd: OddOpenAI, order: ManagedOrder) -> None:
-    first = service(odd).submit(order, print).name
-    told: list[str] = []
-    service(odd).submit(order, told.append)
-    assert f"The job {first} (Queued) trains the same model on the same file" in told
+def test_the_tokens_trained_on_stand_beside_those_that_were_expected(
+    odd: OddOpenAI, prepared: Write
+) -> None:
+    asks, asked = service(odd), ManagedOrder(recipe(training={"epochs": 2}), prepared())
+    name = asks.submit(asked, print).name
+    odd.jobs[name] |= {"status": "succeeded", "trained_tokens": 250}
+    job = asks.job(name)
+    assert job is not None and job.tokens_text == "250 (estimated: 240)"
+
+
+def test_the_services_own_tier_goes_before_the_one_that_was_asked_for(odd: OddOpenAI) -> None:
+    odd.add_job(1, trainingType=1, metadata={"tier": "Developer"})
+    odd.add_job(0, metadata={"tier": "Developer"})
+    assert [job.tags["tier"] for job in service(odd).jobs()] == ["GlobalStandard", "Developer"]
 
 
 def test_states_are_azure_mls_and_an_unknown_word_runs(odd: OddOpenAI) -> None:

@@ -359,12 +359,17 @@ def test_who_has_no_role_is_told_which_is_missing(
     assert "Cognitive Services OpenAI Contributor" in caught.value.hint
 
 
+@pytest.mark.slow
 def test_a_follow_that_is_killed_is_taken_up_without_a_gap(
     tuning: OpenAITuning,
     stack: StackOutputs,
     order: Callable[..., ManagedOrder],
     tmp_path: Path,
 ) -> None:
+    """Slow: a follower in a process of its own, and a training of 24 steps.
+
+    That a follow begun anew misses nothing is in test_tuning_following.py, every day.
+    """
     gate = tmp_path / "gate"
     asked = order(f"[wait 15 {gate}]", training={"epochs": 8})
     name = submit(tuning, asked)

@@ -7,6 +7,7 @@ import pytest
 
 from commands.session import Session
 from core.settings import Settings
+from tests.training.managed_commands.conftest import Trained
 from tests.typed_commands import run, run_json
 from training.follow import Status
 
@@ -62,6 +63,22 @@ def test_a_job_that_nobody_waits_for_is_followed_later(chats: Folder) -> None:
 
 
 @pytest.mark.usefixtures("managed")
+def test_who_asks_again_is_told_of_the_job_that_is_there_before_a_second_is_made(
+    chats: Folder, tmp_path: Path
+) -> None:
+    go = tmp_path / "go"
+    ask = ("train", "--recipe", "travel-gpt", "--data", chats(f"[wait {go}]"), "--no-follow")
+    first = run_json(*ask)["job"]["name"]
+    told = " ".join(run(*ask).stderr.split())
+    assert f"{first} (" in told and "tunes gpt-oss-20b on this file already" in told
+    assert f"tunestack jobs logs {first} --follow --stack local" in told
+    assert told.index(first) < told.index("Submitted")
+    other = run(*ask[:-1], "--set", "validation_share=0.3", "--no-follow").stderr
+    assert "already" not in other, "another file is another training"
+    go.touch()
+
+
+@pytest.mark.usefixtures("managed")
 def test_ctrl_c_leaves_the_job_running_and_says_how_to_come_back(
     chats: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -94,6 +111,14 @@ def test_what_a_cluster_alone_has_is_refused_by_name_with_every_other_finding(
     assert "line 1: not JSON" in told
 
 
+@pytest.mark.usefixtures("managed")
+def test_like_a_managed_job_names_the_command_that_orders_the_same(trained: Trained) -> None:
+    made = trained["openai"]
+    told = run("train", "--like", made.job, "--yes", exit_code=1).stderr
+    assert f"{made.job} was tuned by Azure's own service (route openai)" in told
+    assert f"tunestack train --recipe {made.recipe} --data FOLDER" in told
+
+
 @pytest.mark.usefixtures("never")
 def test_a_wrong_recipe_hides_nothing_of_the_file(tmp_path: Path) -> None:
     (tmp_path / "train.jsonl").write_text("nope\n" * 12)
@@ -118,11 +143,24 @@ def test_without_data_the_command_that_gets_some_is_named(tmp_path: Path) -> Non
 
 
 @pytest.mark.usefixtures("never")
+def test_a_training_file_named_alone_is_not_measured_on_the_samples_validation_file(
+    chats: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train = chats(rows=30) / "train.jsonl"
+    (tmp_path / "data/sample").mkdir(parents=True)
+    (tmp_path / "data/sample/validation.jsonl").write_text("not for me\n")
+    monkeypatch.chdir(tmp_path)
+    shown = run("train", "--recipe", "gpt-4.1-mini", "--train-file", train, "--estimate")
+    assert "of its 30 records are held out" in shown.stderr
+
+
+@pytest.mark.usefixtures("never")
 def test_an_estimate_needs_no_cloud_and_tells_training_and_hosting(chats: Folder) -> None:
     ask = ("train", "--recipe", "gpt-4.1-mini", "--data", chats(), "--estimate")
     shown = run(*ask).stdout
     assert "tokens x 3 epochs x $" in shown
     assert "$1.70 (GlobalStandard) an hour, asked or not" in shown
+    assert "2026-03-19 (azure-ai-docs, how-to-fine-tuning-cost-management)" in shown
     found = run_json(*ask)
     assert found["usd"] == pytest.approx(found["tokens"] * 3 * found["rate"] / 1e6)
     assert found["hosting_per_hour"] == {"DeveloperTier": 0.0, "GlobalStandard": 1.7}
@@ -136,7 +174,8 @@ def test_a_training_that_costs_more_than_allowed_is_refused(
     told = run(*ask, "--recipe", "gpt-4.1-mini", "--max-cost", 0, exit_code=2).stderr
     assert "--max-cost 0: tuning gpt-4.1-mini-2025-04-14 on 19 records would be $0.0" in told
     told = run(*ask, "--recipe", "travel-gpt", "--max-cost", 9, exit_code=2).stderr
-    assert "is not known" in told
+    assert "what tuning gpt-oss-20b on 19 records costs is not known" in told
+    assert "leave --max-cost out" in told
 
 
 @pytest.mark.usefixtures("managed", "never_sent")

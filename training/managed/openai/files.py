@@ -179,5 +179,6 @@ def _unreadable(api: Api, found: "FileObject", file: Prepared) -> UserError:
     why = ": ".join(reasons) or f"it is {found.status}, and no reason was given"
     return UserError(
         f"Azure OpenAI cannot use {file.path.name}: {why}",
-        hint=f"Its lines say what is wrong: tunestack data check {file.path}. No job was made.",
+        hint="No job was made. What is wrong with its lines: tunestack data check FILE --recipe R,"
+        " on the file that you gave.",
     )

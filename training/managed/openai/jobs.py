@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from core.errors import CloudError, UserError
+from core.managed_recipe import tier_named
 from training.managed.contract import JobState, ManagedJob
 from training.managed.openai.client import PAGE, Api, everything, extra
 from training.managed.openai.events import measured, moment
@@ -29,15 +30,6 @@ STATES: Mapping[str, JobState] = {
     "canceled": "Canceled",
 }
 """Azure's words and OpenAI's, in those of Azure ML; a word that is not here passes as Running."""
-
-TRAINING_TYPES = {
-    "Standard": "Standard",
-    "GlobalStandard": "GlobalStandard",
-    "Developer": "developerTier",
-}
-"""As Azure's how-to writes them; people report that `Developer` is refused."""
-
-TIERS = {sent.lower(): tier for tier, sent in TRAINING_TYPES.items()}
 
 OURS = "tunestack"
 """Among a job's metadata: the version that made it."""
@@ -117,19 +109,22 @@ def _error(job: "FineTuningJob") -> str:
 
 
 def _tags(job: "FineTuningJob", files: Mapping[str, str]) -> dict[str, str]:
-    """Give what a job is known by: the metadata that we sent, and what the service says itself."""
+    """Give what a job is known by: the metadata that we sent, then what the service says itself.
+
+    The service's own word goes first: it may have trained in another tier than was asked for.
+    """
     suffix = extra(job, "suffix") or extra(job, "user_provided_suffix")
-    tier = str(extra(job, "trainingType") or "")
+    told = extra(job, "trainingType")
     found = {
         "suffix": str(suffix or ""),
-        "tier": TIERS.get(tier.lower(), tier),
+        "tier": "" if told is None else tier_named(told) or str(told),
         "seed": str(extra(job, "seed") or ""),
         "data_file": files.get(job.training_file or "", ""),
         "validation_file": files.get(job.validation_file or "", ""),
         **_hyperparameters(job),
     }
     metadata = {name: str(value) for name, value in (job.metadata or {}).items()}
-    return {name: value for name, value in found.items() if value} | metadata
+    return metadata | {name: value for name, value in found.items() if value}
 
 
 def _hyperparameters(job: "FineTuningJob") -> dict[str, str]:

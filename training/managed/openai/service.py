@@ -22,6 +22,7 @@ class OpenAITuning:
     """Fine-tuning of OpenAI models in the stack's AI account; see `TuningService`."""
 
     route: Route = "openai"
+    no_checkpoints = "no checkpoint is kept yet"
 
     def __init__(
         self, cloud: Cloud, outputs: StackOutputs, *, wait: Callable[[float], None] = time.sleep

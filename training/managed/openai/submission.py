@@ -6,11 +6,12 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from core.errors import UserError
-from core.managed_recipe import OpenAIRecipe
-from training.managed.contract import ManagedOrder, Tell
+from core.managed_recipe import TRAINING_TYPES, OpenAIRecipe
+from training.managed.contract import TOKENS_TAG, ManagedOrder, Tell
+from training.managed.money import expected_epochs
 from training.managed.openai.client import Api
 from training.managed.openai.files import ensure_file
-from training.managed.openai.jobs import OURS, TRAINING_TYPES, list_jobs, managed
+from training.managed.openai.jobs import OURS, list_jobs
 from training.managed.openai.refusals import asking
 from training.submission import ESTIMATE_TAG
 
@@ -31,9 +32,7 @@ def submit(api: Api, order: ManagedOrder, tell: Tell) -> "FineTuningJob":
     train = ensure_file(api, order.train, tell)
     validation = ensure_file(api, order.validation, tell) if order.validation else ""
     body = job_body(order, train, validation)
-    before = list_jobs(api)
-    _tell_of_twins(before, body, tell)
-    known = {job.id for job in before}
+    known = {job.id for job in list_jobs(api)}
     return api.make_once(
         lambda: _create(api, body),
         lambda: next((job for job in list_jobs(api) if _is_made_by(job, body, known)), None),
@@ -89,7 +88,7 @@ def _metadata(order: ManagedOrder, recipe: OpenAIRecipe) -> dict[str, str]:
         "tier": recipe.tier,
         "data_sha256": order.train.sha256,
         "data_rows": str(order.train.rows),
-        "data_tokens": str(order.train.tokens),
+        TOKENS_TAG: str(order.train.tokens * expected_epochs(recipe, order.train.rows)),
         "validation_sha256": order.validation.sha256 if order.validation else "",
         ESTIMATE_TAG: "" if order.estimate is None else f"{order.estimate:.4f}",
     }
@@ -109,10 +108,3 @@ def _is_made_by(job: "FineTuningJob", body: Mapping[str, Any], known: set[str]) 
     if ORDER in kept:
         return kept[ORDER] == str(body["metadata"][ORDER])
     return job.training_file == str(body["training_file"])
-
-
-def _tell_of_twins(jobs: "list[FineTuningJob]", body: Mapping[str, Any], tell: Tell) -> None:
-    for job in jobs:
-        is_same = (job.training_file, job.model) == (body["training_file"], body["model"])
-        if is_same and not managed(job).is_over:
-            tell(f"The job {job.id} ({managed(job).status}) trains the same model on the same file")
