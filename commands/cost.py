@@ -129,5 +129,6 @@ def _row(item: dict[str, Any]) -> tuple[str, ...]:
     hours = "?" if item["hours"] is None else f"{item['hours']:.2f}"
     usd = "?" if item["usd"] is None else f"{item['usd']:.2f}"
     expected = "" if item["estimate"] is None else f"{item['estimate']:.2f}"
-    what = "" if item["kind"] == "standing" else item["what"]
+    parts = [] if item["kind"] == "standing" else item["what"].split(", ")
+    what = ", ".join(output.shortened(part) for part in parts)
     return (item["kind"], item["name"], what, hours, usd, expected)

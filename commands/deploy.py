@@ -144,7 +144,7 @@ def deploy(
         lambda: ends.when,
         lambda: session.settings,
     )
-    if (managed := managed_model(session, choices.model)) is not None:
+    if (managed := managed_model(session, ModelRef.parse(choices.model))) is not None:
         refuse_others(str(managed[1].ref), managed[0].route, options)
         hosted = deploy_managed(session, managed, HostingChoices.of(chosen), gate)
         show(hosted, as_json, lambda: render_managed(session, hosted))

@@ -36,13 +36,26 @@ def show(document: Any, as_json: bool, render: Callable[[], None]) -> None:
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Print a table to stdout, as wide as its content where stdout is no terminal."""
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    grid = Table(*columns, title=title or None, title_justify="left", box=None, pad_edge=False)
+    # Folded where the terminal is narrow: of a name that is cut nobody can copy the rest.
+    heads = [Column(column, overflow="fold") for column in columns]
+    grid = Table(*heads, title=title or None, title_justify="left", box=None, pad_edge=False)
     for row in rows:
         grid.add_row(*[str(cell) for cell in row])
     width = None if sys.stdout.isatty() else 200
     Console(file=sys.stdout, highlight=False, width=width).print(grid)
+
+
+def shortened(name: str, most: int = 40) -> str:
+    """Leave out the middle of a long name; both ends tell one tuned model from another.
+
+    Of the path in an Azure ML model's id only what follows `models/` is left.
+    """
+    if "/models/" in name:
+        name = name.rpartition("/models/")[2].replace("/versions/", ":")
+    half = (most - 1) // 2
+    return name if len(name) <= most else f"{name[:half]}…{name[len(name) - half :]}"
 
 
 def confirm(question: str, *, yes: bool) -> None:

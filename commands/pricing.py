@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from infra.prices import Outlook, Price, Run
 
 ASSUMED_HOURS = 1.0
+PRICE_PAGES = "https://azure.microsoft.com/pricing"
 
 
 def max_cost_option(what: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -95,10 +96,15 @@ def check_max_cost(
     """
     if limit is None or (amount is not None and amount <= limit):
         return
-    told = "is not known" if amount is None else f"would be ${amount:,.2f}"
     lines = "\n".join(f"  {part}" for part in parts)
+    if amount is None:
+        raise SettingsError(
+            f"--max-cost {limit:g}: what {what.rstrip(',')} costs is not known.\n{lines}",
+            hint=f"Look the price up ({PRICE_PAGES}) and leave --max-cost out. Nothing was sent.",
+        )
     raise SettingsError(
-        f"--max-cost {limit:g}: {what} {told}.\n{lines}", hint=f"{instead} Nothing was sent."
+        f"--max-cost {limit:g}: {what} would be ${amount:,.2f}.\n{lines}",
+        hint=f"{instead} Nothing was sent.",
     )
 
 

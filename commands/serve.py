@@ -103,7 +103,7 @@ def open_directory(session: Session, route: str = "") -> "Directory":
     def look() -> EndpointState | None:
         return find(session.cloud, session.outputs)
 
-    managed = managed_sides(session)
+    managed = managed_sides(session) if route != "azureml" else {}
     state = look() if route in ("", "azureml") else None
     if managed or route:
         chosen = choose_route(session, route, state, managed)

@@ -45,7 +45,8 @@ class Counts:
     answers: int
     breaking_the_rule: int
     ending_with_a_question: int
-    equal_to_reference: int
+    equal_to_reference: int | None
+    """None where no question has a reference."""
     empty: int
 
 
@@ -113,13 +114,14 @@ def _counts(answers: list[tuple[Answer, str]]) -> Counts:
         answers=len(answers),
         breaking_the_rule=sum(bool(answer.breaches) for answer, _ in answers),
         ending_with_a_question=sum(answer.ends_with_question for answer, _ in answers),
-        equal_to_reference=sum(
-            answer.text.strip() == reference.strip()
-            for answer, reference in answers
-            if reference.strip()
-        ),
+        equal_to_reference=_equal([(one.text, reference) for one, reference in answers]),
         empty=sum(not answer.text.strip() for answer, _ in answers),
     )
+
+
+def _equal(answers: list[tuple[str, str]]) -> int | None:
+    known = [(text, reference) for text, reference in answers if reference.strip()]
+    return sum(text.strip() == reference.strip() for text, reference in known) if known else None
 
 
 def _document(answer: Answer) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def read_questions(path: Path, system: str | None = None) -> list[Question]:
         SettingsError: the file cannot be read, is empty, or lines are no chats; names them all.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").split("\n")  # JSON may hold other breaks
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"--questions: {path} cannot be read: {error}") from error
     found, wrong = [], []

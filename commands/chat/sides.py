@@ -75,7 +75,7 @@ def open_sides(
         PrerequisiteError: it is not deployed; names the command.
         SettingsError: several routes answer and none is chosen; lists them.
     """
-    managed = managed_sides(session)
+    managed = managed_sides(session) if route != "azureml" else {}
     state = None
     if route in ("", "azureml"):
         state = find(session.cloud, session.outputs)

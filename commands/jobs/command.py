@@ -105,13 +105,14 @@ def checkpoints(name: str, stack: str, as_json: bool) -> None:
     A checkpoint of a managed job is deployed like its model: tunestack deploy --model CHECKPOINT.
     """
     with naming_stack(stack):
-        found = handler(Session(stack), name).checkpoints()
+        job = handler(Session(stack), name)
+        found = job.checkpoints()
     rows = [
         (one["name"], one["step"], one["created"], metrics_line(one["metrics"])) for one in found
     ]
     show(found, as_json, lambda: table("", ["checkpoint", "step", "created", "measured"], rows))
     if not found:
-        say(f"{name} has kept no checkpoint yet.")
+        say(f"{name}: {job.no_checkpoints}.")
 
 
 @jobs.command()

@@ -23,6 +23,8 @@ class JobHandler(Protocol):
     """
 
     name: str
+    no_checkpoints: str
+    """Said of a job that has none."""
 
     def document(self) -> dict[str, Any]:
         """Give all that `jobs show` tells, JSON-ready."""

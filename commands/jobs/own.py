@@ -27,6 +27,8 @@ from training.submission import job_ref
 class OwnJob:
     """A job of the stack's Azure ML workspace."""
 
+    no_checkpoints = "no checkpoint is kept yet"
+
     def __init__(self, session: Session, name: str) -> None:
         self.session, self.name = session, name
         self._price = ""

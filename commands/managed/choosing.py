@@ -3,12 +3,12 @@
 A stack without `hub` and `foundry` has one route alone, and nothing more is asked for it.
 """
 
-from datetime import UTC, datetime
 from typing import Any
 
+from commands.jobs.listing import moment
 from commands.jobs.view import naming_stack
 from commands.session import Session
-from core.errors import UserError
+from core.errors import CloudError, UserError
 from core.refs import ModelRef
 from training.managed.contract import Checkpoint, TunedModel, TuningService
 from training.managed.services import find_managed_model
@@ -20,18 +20,17 @@ def has_managed(session: Session) -> bool:
     return bool(session.outputs.project or session.outputs.ai_project)
 
 
-def managed_model(session: Session, wanted: str) -> tuple[TuningService, TunedModel] | None:
-    """Find a managed model by `name[:version]`; without a name the newest of all routes.
+def managed_model(session: Session, wanted: ModelRef) -> tuple[TuningService, TunedModel] | None:
+    """Find a managed model by its name, and version; without a name the newest of all routes.
 
     None where what is wanted is a model of the own-GPU route, or there is none.
     """
     if not has_managed(session):
         return None
-    ref = ModelRef.parse(wanted)
-    found = find_managed_model(session.cloud, session.outputs, ref)
+    found = find_managed_model(session.cloud, session.outputs, wanted)
     if found is None:
         return None
-    own = _own(session, ref)
+    own = _own(session, wanted)
     if own is not None and moment(str(own["created"])) > moment(found[1].created):
         return None
     return found
@@ -54,18 +53,11 @@ def checkpoint_of(session: Session, service: TuningService, model: TunedModel, s
     )
 
 
-def moment(text: str) -> datetime:
-    """Read a moment as either service writes it; the earliest there is where it cannot be read."""
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        return datetime.min.replace(tzinfo=UTC)
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
-
-
 def _own(session: Session, wanted: ModelRef) -> dict[str, Any] | None:
     try:
         return find_model(session.cloud, session.outputs, wanted)
+    except CloudError:
+        raise
     except UserError:
         return None
 

@@ -10,9 +10,11 @@ from rich.markup import escape
 from commands import pricing
 from commands.deploying import Gate
 from commands.grants import naming_missing_grants
+from commands.managed import undeploying
 from commands.managed.choosing import checkpoint_of
-from commands.managed.options import CAPACITY, HostingChoices
-from commands.output import confirm, say
+from commands.managed.options import HostingChoices
+from commands.managed.ordering import names_for, orders_for
+from commands.output import confirm, say, shortened
 from commands.session import Session
 from core import managed_prices
 from core.errors import Interrupted, PrerequisiteError
@@ -20,19 +22,13 @@ from core.price_list import HOURS_A_MONTH
 from deploy.managed.contract import Hosted, HostedOrder, Hosting, Sku
 from deploy.managed.foundry import DEVELOPER_HOURS
 from deploy.managed.hostings import hostings
-from deploy.managed.names import deployment_name, endpoint_name
-from deploy.managed.offers import is_openai
 from training.managed.contract import TunedModel, TuningService
 
 RULE = "managed.deployment"
 """What `--ignore` calls all that is found before a managed deployment."""
 
-
 IDLE_DAYS = 15
 """After which Azure takes a tuned model's deployment down (managed-wire facts, 1.7 and 3)."""
-
-CHECKPOINT = "ckpt-step-"
-"""What the version of a checkpoint begins with."""
 
 
 def deploy_managed(
@@ -54,68 +50,24 @@ def deploy_managed(
     asked = model.path
     if choices.checkpoint is not None:
         asked = checkpoint_of(session, service, model, choices.checkpoint)
-    orders = orders_for(session, model, asked, choices)
+    project, standing = session.outputs.project, hosting.deployments()
+    orders = orders_for(model, asked, project, choices, standing)
+    names = names_for(model, project, "tuned", choices.checkpoint)
+    earlier = [] if choices.name else names.earlier(asked, standing)
     _check_cost(hosting, orders, gate.max_cost)
     if RULE not in gate.ignored:
         _check_findings(session, hosting, orders)
     for order in orders:
         _say_cost(session, hosting, order, model.base)
+    for one in earlier:
+        say(f"{one.name} serves {shortened(one.model)} as before: Azure changes no deployment's"
+            " model.")  # fmt: skip
     confirm(f"Deploy {' and '.join(one.name for one in orders)}?",
             yes=gate.yes or session.is_rehearsal)  # fmt: skip
     made = _make(session, hosting, orders)
     return {"model": str(model.ref), **described(made[0]),
-            "base": described(made[1]) if made[1:] else None}  # fmt: skip
-
-
-def orders_for(
-    session: Session, model: TunedModel, asked: str, choices: HostingChoices
-) -> list[HostedOrder]:
-    """Write the orders: the tuned model's, and the base model's beside it."""
-    plain, named = _plain(model), _known_by(model, choices.checkpoint)
-    if model.route == "serverless":
-        tuned = HostedOrder(
-            name=choices.name or endpoint_name(named, "tuned", session.outputs.project),
-            model=asked,
-            sku="Consumption",
-            content_safety=choices.content_safety is not False,
-            auth="entra" if choices.auth == "entra" else "key",
-        )
-        return [tuned, _base(tuned, model, endpoint_name(plain, "base", session.outputs.project),
-                             "Consumption")][: 1 + choices.with_base]  # fmt: skip
-    tuned = HostedOrder(
-        name=choices.name or deployment_name(named, "tuned"),
-        model=asked,
-        sku=choices.sku or ("DeveloperTier" if is_openai(model.base) else "GlobalStandard"),
-        capacity=choices.capacity or CAPACITY,
-        content_filter=choices.content_filter,
-    )
-    beside = _base(tuned, model, deployment_name(plain, "base"), "GlobalStandard")
-    return [tuned, beside][: 1 + choices.with_base]
-
-
-def _plain(model: TunedModel) -> str:
-    return model.tags.get("model_name") or model.ref.name
-
-
-def _known_by(model: TunedModel, step: int | None) -> str:
-    """Give what the model is known by; a checkpoint's name says its step."""
-    named = _plain(model)
-    if step is None and model.ref.version.startswith(CHECKPOINT):
-        return f"{named}-step-{model.ref.version.removeprefix(CHECKPOINT)}"
-    return named if step is None else f"{named}-step-{step}"
-
-
-def _base(tuned: HostedOrder, model: TunedModel, name: str, sku: Sku) -> HostedOrder:
-    return HostedOrder(
-        name=name,
-        model=model.base,
-        serves="base",
-        sku=sku,
-        capacity=tuned.capacity,
-        content_filter=tuned.content_filter,
-        content_safety=tuned.content_safety,
-        auth=tuned.auth,
-    )
+            "base": described(made[1]) if made[1:] else None,
+            "earlier": [described(one) for one in earlier]}  # fmt: skip
 
 
 def described(hosted: Hosted) -> dict[str, Any]:
@@ -130,9 +82,14 @@ def render(session: Session, document: dict[str, Any]) -> None:
     """Print what answers where, until when, and what may come next."""
     on = "" if session.is_rehearsal else f" --stack {session.stack}"
     for one in filter(None, (document, document["base"])):
-        click.echo(f"{one['deployed_model']} answers as {one['name']} at {one['scoring_url']}")
+        model = shortened(one["deployed_model"])
+        click.echo(f"{model} answers as {one['name']} at {one['scoring_url']}")
     if document["expires"]:
         click.echo(f"Azure deletes {document['name']} by itself at {document['expires']}.")
+    for one in document["earlier"]:
+        click.echo(f"{one['name']} goes on serving {shortened(one['deployed_model'])}, at"
+                   f" {undeploying.an_hour(one['per_hour'])}. When nobody asks it any more:"
+                   f" tunestack undeploy {one['name']}{on}")  # fmt: skip
     if document["base"]:
         say(f"Next: tunestack models compare {escape(document['model'])}{on}")
     say(f"Next: tunestack chat{on}; the end of its cost: tunestack undeploy{on}")
@@ -183,7 +140,8 @@ def _say_cost(session: Session, hosting: Hosting, order: HostedOrder, base: str)
         "It runs on this machine and costs nothing; on Azure" if session.is_rehearsal else "Cost"
     )
     say(
-        f"Serving [bold]{escape(order.model)}[/bold] as {order.name} ({kind}{limits})."
+        f"Serving [bold]{escape(shortened(order.model))}[/bold] as {escape(order.name)}"
+        f" ({kind}{limits})."
         f" {where}: {hosting_text(hosting.per_hour(order))} {_tokens(base, order.sku)}"
     )
     if order.sku == "DeveloperTier":
@@ -206,7 +164,7 @@ def hosting_text(per_hour: float | None) -> str:
     month = pricing.dollars(per_hour * HOURS_A_MONTH)
     return (
         f"{pricing.dollars(per_hour)} an hour for as long as it stands, asked or not:"
-        f" {month} a month of {HOURS_A_MONTH} h."
+        f" {month} a month of {HOURS_A_MONTH} h ({managed_prices.COSTS_PAGE})."
     )
 
 

@@ -20,6 +20,7 @@ def job_document(job: ManagedJob) -> Document:
         "base": job.base,
         "tuned": job.tuned,
         "trained_tokens": job.trained_tokens,
+        "are_tokens_estimated": job.are_tokens_estimated,
         "error": job.error,
         "tags": dict(job.tags),
     }

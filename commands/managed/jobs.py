@@ -31,7 +31,7 @@ from training.managed.following import figures, read_events
 from training.report import write_page
 
 FAILED = ("Failed", "Canceled")
-SAID = ("base", "route", "tunestack", "tunestack-order")
+SAID = ("base", "route", "tunestack", "tunestack-order", "tunestack-estimate-tokens")
 """Tags that say what other rows do, or mean nothing to a person."""
 
 SHOWN_POINTS = 12
@@ -43,7 +43,7 @@ class ManagedJobHandler:
 
     def __init__(self, session: Session, service: TuningService, job: ManagedJob) -> None:
         self.session, self.service, self.job = session, service, job
-        self.name = job.name
+        self.name, self.no_checkpoints = job.name, service.no_checkpoints
 
     def document(self) -> dict[str, Any]:
         """Give the job, its curve, its checkpoints and what it has cost."""
@@ -65,11 +65,15 @@ class ManagedJobHandler:
         """Give the rows of `jobs show`, its curve among them."""
         names = (
             "name", "route", "status", "service_status", "created", "finished", "base", "tuned",
-            "trained_tokens", "studio_url",
+            "studio_url",
         )  # fmt: skip
         rows: list[Row] = [(key.replace("_", " "), document[key]) for key in names]
         rows += [row for row in sorted(document["tags"].items()) if row[0] not in SAID]
-        rows += [("price", paid_text(document["cost"])), ("error", escape(document["error"]))]
+        rows += [
+            ("trained tokens", self.job.tokens_text),
+            ("price", paid_text(document["cost"])),
+            ("error", escape(document["error"])),
+        ]
         rows += [
             ("checkpoint", f"{one['name']}  {metrics_line(one['metrics'])}")
             for one in document["checkpoints"]
@@ -131,7 +135,7 @@ class ManagedJobHandler:
             "recipe": {"name": job.tags.get("recipe", ""), "method": f"{job.route}",
                        "base": {"id": job.base}},
             "history": history,
-            "figures": {"price": paid_text(cost), "trained tokens": _number(job.trained_tokens)},
+            "figures": {"price": paid_text(cost), "trained tokens": job.tokens_text},
             "data_sha256": _hashes(job),
             **({"error": job.error} if job.error else {}),
         }  # fmt: skip
@@ -186,6 +190,3 @@ def _hashes(job: ManagedJob) -> dict[str, str]:
     keys = {"train": "data_sha256", "eval": "validation_sha256"}
     return {part: job.tags[key] for part, key in keys.items() if key in job.tags}
 
-
-def _number(value: int | None) -> str:
-    return "" if value is None else f"{value:,}"

@@ -5,19 +5,17 @@ deployments. Greedy, so that the same question brings the same answer as far as 
 """
 
 import json
-import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from commands.managed.choosing import moment
+from commands.jobs.listing import moment
 from commands.managed.sides import open_managed
 from commands.managed.undeploying import Pair, standing_in
 from commands.output import say
 from commands.session import Session
 from core.errors import PrerequisiteError
-from deploy.managed.contract import Hosted
 from deploy.talking.asking import Line
 from evaluation.comparison import Comparison, compare
 from evaluation.questions import Question, read_questions, travel_questions
@@ -67,8 +65,8 @@ def deployed(session: Session, model: TunedModel) -> tuple[Pair, Pair]:
     """
     found = [pair for pair in standing_in(session) if pair[0].route == model.route]
     sides = {
-        "tuned": [pair for pair in found if _is_of(pair[1], model)],
-        "base": [pair for pair in found if _is_base_of(pair[1], model.base)],
+        "tuned": [pair for pair in found if pair[1].is_of(model.path or model.ref.name, "tuned")],
+        "base": [pair for pair in found if pair[1].is_of(model.base, "base")],
     }
     ready = {
         side: max(
@@ -91,26 +89,6 @@ def deployed(session: Session, model: TunedModel) -> tuple[Pair, Pair]:
     return ready["tuned"], ready["base"]
 
 
-def _is_of(hosted: Hosted, model: TunedModel) -> bool:
-    served = hosted.model.lower()
-    path = (model.path or model.ref.name).lower()
-    return hosted.serves == "tuned" and _same_model(served, path)
-
-
-def _same_model(served: str, path: str) -> bool:
-    """Compare two ids of a tuned model: ARM's way to write a workspace in one differs."""
-    tails = [one.rpartition("/models/")[2] for one in (served, path)]
-    return tails[0] == tails[1]
-
-
-def _is_base_of(hosted: Hosted, base: str) -> bool:
-    """Say whether a deployment serves a base model, which may be named without its version."""
-    served, wanted = (one.rpartition("/models/")[2].partition("/versions/")[0].lower()
-                      for one in (hosted.model, base))  # fmt: skip
-    versioned = re.fullmatch(rf"{re.escape(wanted)}-\d[\d-]*", served)
-    return hosted.serves == "base" and (served == wanted or versioned is not None)
-
-
 def _line(pair: Pair) -> Line:
     line = open_managed(pair).line
     line.waits = WAITS
@@ -126,7 +104,7 @@ def _asked(
     base, tuned = pool.map(lambda line: line.ask(body).text, lines)
     return json.dumps(
         {
-            "messages": list(question.messages),
+            "messages": messages,
             "reference": question.reference,
             "base": base,
             "tuned": tuned,

@@ -100,7 +100,6 @@ def went_in(model: TunedModel, job: ManagedJob | None) -> Document:
     """Give what a tuned model came of: recipe, base, data by hash, settings, tokens."""
     tags = {**(job.tags if job else {}), **model.tags}
     chosen = [f"{name} {tags[name]}" for name in HYPERPARAMETERS if tags.get(name)]
-    tokens = job.trained_tokens if job else None
     rows = {
         "job": model.job,
         "recipe": tags.get("recipe", ""),
@@ -108,7 +107,7 @@ def went_in(model: TunedModel, job: ManagedJob | None) -> Document:
         "training data": tags.get("data_sha256", ""),
         "validation data": tags.get("validation_sha256", ""),
         "set": ", ".join(chosen),
-        "trained tokens": f"{tokens:,}" if tokens is not None else "",
+        "trained tokens": job.tokens_text if job else "",
     }
     return {name: value for name, value in rows.items() if value}
 

@@ -17,24 +17,28 @@ CAPACITY = 5
 OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option(
         "--sku", type=click.Choice(SKUS, case_sensitive=False),
-        help="Kind of a Foundry deployment.  [default: DeveloperTier, which Azure deletes after"
-        " 24 h; GlobalStandard for open models]",
+        help="Kind of a Foundry deployment.  [default: as it stands; else DeveloperTier, which"
+        " Azure deletes after 24 h, or GlobalStandard for open models]",
     ),
     click.option(
         "--capacity", type=click.IntRange(1), metavar="THOUSANDS",
-        help=f"Thousands of tokens a minute of a Foundry deployment.  [default: {CAPACITY}]",
+        help="Thousands of tokens a minute of a Foundry deployment.  [default: as it stands, else"
+        f" {CAPACITY}]",
     ),
     click.option(
         "--content-filter", default="", metavar="NAME",
-        help="Content filter of a Foundry deployment.  [default: the stack's own]",
+        help="Content filter of a Foundry deployment.  [default: as it stands, else the stack's"
+        " own]",
     ),
     click.option(
         "--content-safety/--no-content-safety", default=None,
-        help="Whether a serverless endpoint filters content.  [default: it does]",
+        help="Whether a serverless endpoint filters content.  [default: as it stands, else it"
+        " does]",
     ),
     click.option(
         "--name", default="", metavar="NAME",
-        help="Of a managed deployment.  [default: after the model]",
+        help="Of a managed deployment.  [default: that of what serves the model, else after the"
+        " model]",
     ),
     click.option(
         "--checkpoint", type=click.IntRange(1), metavar="STEP",

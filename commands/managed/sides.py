@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from commands.managed.choosing import moment
+from commands.jobs.listing import moment
 from commands.managed.undeploying import Pair
 from commands.session import Session
 from core.errors import PrerequisiteError
@@ -45,9 +45,11 @@ class ManagedSides:
         return open_managed(pair, system, options)
 
     def told(self) -> str:
-        """Name what answers, for a list."""
-        ready = [pair[1].name for pair in self.found if pair[1].is_ready]
-        return ", ".join(ready)
+        """Name what stands, for a list; what does not answer yet with its state."""
+        return ", ".join(
+            hosted.name if hosted.is_ready else f"{hosted.name} ({hosted.state})"
+            for _, hosted in self.found
+        )
 
 
 def managed_sides(session: Session) -> dict[str, ManagedSides]:

@@ -9,8 +9,8 @@ from rich.markup import escape
 
 from commands.managed.documents import job_document
 from commands.managed.money import Cost, trained_cost
-from commands.output import say
-from commands.pricing import dollars
+from commands.managed.undeploying import an_hour
+from commands.output import say, shortened
 from commands.session import Session
 from core.errors import CloudError
 from training.managed.contract import ManagedJob
@@ -59,10 +59,9 @@ def print_hosted(found: list[Document]) -> None:
     """Print a line for each model that Azure hosts, with what an hour of it costs."""
     for one in found:
         capacity = f", {one['capacity']} thousand tokens a minute" if one["capacity"] else ""
-        price = f"{dollars(one['per_hour'])} an hour" if one["per_hour"] != 0 else "by the token"
         click.echo(
-            f"{one['kind']} {one['name']} ({one['state']}): {one['what']},"
-            f" {one['sku']}{capacity}, {price}"
+            f"{one['kind']} {one['name']} ({one['state']}): {shortened(one['what'])},"
+            f" {one['sku']}{capacity}, {an_hour(one['per_hour'])}"
         )
         if one["expires"]:
             click.echo(f"  Azure deletes it at {one['expires']}")
@@ -76,7 +75,7 @@ def tuning_items(session: Session) -> "tuple[Item, ...]":
         Item(
             "tuning",
             job.name,
-            f"{job.status}, {job.base}{_tokens(job)}",
+            ", ".join(filter(None, (job.status, job.base, _tokens(job)))),
             hours_of(job),
             _usd(job, trained_cost(session, job)),
             _estimate(job),
@@ -95,14 +94,18 @@ def hours_of(job: ManagedJob) -> float | None:
 
 
 def _usd(job: ManagedJob, cost: Cost | None) -> float | None:
-    """Give what is charged: nothing for a job that failed before it trained on anything."""
+    """Give what is charged: nothing for a job that failed before it trained on anything.
+
+    A service that counts no tokens does not tell how far such a job came: that is not known.
+    """
     if cost is not None:
         return float(cost["usd"])
-    return 0.0 if job.is_over and job.status != "Completed" and not job.trained_tokens else None
+    has_failed = job.is_over and job.status != "Completed" and not job.trained_tokens
+    return 0.0 if has_failed and not job.are_tokens_estimated else None
 
 
 def _tokens(job: ManagedJob) -> str:
-    return "" if job.trained_tokens is None else f", {job.trained_tokens:,} tokens"
+    return f"tokens: {job.tokens_text}" if job.tokens_text else ""
 
 
 def _estimate(job: ManagedJob) -> float | None:

@@ -21,10 +21,11 @@ from commands.preflight import preflight
 from commands.session import Session
 from commands.train.asked import Asked
 from core.errors import SettingsError, check_all
+from core.managed_prices import hosting
 from core.managed_recipe import AnyManaged
 from core.refs import JobRef
 from training.data.check import require_good
-from training.managed.contract import ManagedOrder, TunedModel, TuningService
+from training.managed.contract import ManagedJob, ManagedOrder, TunedModel, TuningService
 from training.managed.data import prepare
 from training.managed.money import Estimate, hosting_per_hour, training_cost
 from training.managed.services import service_for
@@ -53,6 +54,7 @@ def train(session: Session, asked: Asked) -> None:
         preflight(session, "train", ignored=asked.ignored, managed=order.recipe)
         service = service_for(session.cloud, session.outputs, order.recipe.route, session.stack)
         _say_cost(session, order, cost, asked.max_cost)
+        _say_twins(session, service, order)
         confirm("Submit the job?", yes=asked.yes or session.is_rehearsal)
         job = submit(session, service, replace(order, estimate=cost.usd))
     tuned = finish(session, service, job.name) if asked.follow else Tuned(job)
@@ -155,10 +157,15 @@ def _refuse_options(asked: Asked) -> None:
 
 
 def _validation(asked: Asked) -> Path | None:
-    """Give the validation file; None where the folder has none and none was named."""
-    if asked.wanted.eval_file or asked.eval_file.exists():
+    """Give the validation file; None where the folder has none and none was named.
+
+    A training file that was named alone is not measured on the sample's validation file, which
+    the folder would be by default: a share of it is held out.
+    """
+    if asked.wanted.eval_file:
         return asked.eval_file
-    return None
+    is_of_folder = asked.wanted.train_file is None or asked.wanted.folder is not None
+    return asked.eval_file if is_of_folder and asked.eval_file.exists() else None
 
 
 def _say_cost(session: Session, order: ManagedOrder, cost: Estimate, limit: float | None) -> None:
@@ -176,13 +183,34 @@ def _say_cost(session: Session, order: ManagedOrder, cost: Estimate, limit: floa
     )
 
 
+def _say_twins(session: Session, service: TuningService, order: ManagedOrder) -> None:
+    """Say which jobs do the same already: who was cut off before its name was told looks here."""
+    for job in service.jobs():
+        if not job.is_over and _is_same(job, order):
+            say(
+                f"[yellow]Note:[/yellow] [bold]{job.name}[/bold] ({job.status}) tunes"
+                f" {escape(job.base)} on this file already. Going on makes a second job, which"
+                f" costs again; to follow the first: tunestack jobs logs {job.name} --follow"
+                f" --stack {shlex.quote(session.stack)}"
+            )
+
+
+def _is_same(job: ManagedJob, order: ManagedOrder) -> bool:
+    """Compare model and file; where a service kept no tags, the file's name has its hash."""
+    known = job.tags.get("data_sha256") or job.tags.get("data_file", "")
+    is_same_file = bool(known) and (known == order.train.sha256 or order.train.sha256[:16] in known)
+    return is_same_file and job.base.lower() == order.recipe.base.id.lower()
+
+
 def _hosting(order: ManagedOrder) -> list[str]:
     """Say what an hour of the tuned model's deployment will cost, before a token is asked for."""
-    prices = {sku: usd for sku, usd in _hosting_prices(order).items() if usd is not None}
-    told = " or ".join(f"{pricing.dollars(usd)} ({sku})" for sku, usd in prices.items())
-    if not told:
+    quotes = [(sku, hosting(order.recipe.base.id, sku)) for sku in HOSTED_AS[order.recipe.route]]
+    known = [(sku, quote) for sku, quote in quotes if quote is not None]
+    if not known:
         return ["Deployed later it costs tokens, and hours at a price that no public page names."]
-    return [f"Deployed later: {told} an hour, asked or not, and its tokens."]
+    told = " or ".join(f"{pricing.dollars(quote.per_hour)} ({sku})" for sku, quote in known)
+    sources = "; ".join(dict.fromkeys(str(quote.source) for _, quote in known))
+    return [f"Deployed later: {told} an hour, asked or not, and its tokens: {sources}."]
 
 
 def _hosting_prices(order: ManagedOrder) -> dict[str, float | None]:

@@ -6,7 +6,7 @@ from typing import Any
 from rich.markup import escape
 
 from commands import pricing
-from commands.output import say
+from commands.output import say, shortened
 from commands.session import Session
 from deploy.managed.contract import Hosted, Hosting
 from deploy.managed.hostings import standing
@@ -35,8 +35,13 @@ def listed(found: Sequence[Pair]) -> str:
 def line(hosted: Hosted) -> str:
     """Name a deployment for a list."""
     kind = f"{hosted.sku} {hosted.capacity}" if hosted.capacity else hosted.sku or hosted.route
-    cost = f"{pricing.dollars(hosted.per_hour)} an hour"
-    return f"{hosted.name}: {escape(hosted.model)} ({kind}), {hosted.state}, {cost}"
+    model = escape(shortened(hosted.model))
+    return f"{hosted.name}: {model} ({kind}), {hosted.state}, {an_hour(hosted.per_hour)}"
+
+
+def an_hour(per_hour: float | None) -> str:
+    """Say what an hour of a deployment costs, unasked; most cost nothing but their tokens."""
+    return f"{pricing.dollars(per_hour)} an hour" if per_hour != 0 else "billed by the token"
 
 
 def delete(found: Sequence[Pair]) -> list[dict[str, Any]]:

@@ -71,7 +71,7 @@ def compare_command(
     Without NAME the newest. A managed model and its base are asked now: both must be deployed.
     """
     session = Session(stack)
-    if not other and (managed := managed_model(session, model)) is not None:
+    if not other and (managed := managed_model(session, ModelRef.parse(model))) is not None:
         asked = chosen_questions(questions, system)
         ref = str(managed[1].ref)
         comparison = compare_live(session, managed[1], asked, max_tokens or LONGEST)
@@ -92,7 +92,7 @@ def compare_command(
 def _refuse_managed(session: Session, *names: str) -> None:
     """Refuse two models of which one is managed: such a one has no lineage to put beside."""
     for name in names:
-        if (managed := managed_model(session, name)) is not None:
+        if (managed := managed_model(session, ModelRef.parse(name))) is not None:
             raise SettingsError(
                 f"{managed[1].ref} is tuned by Azure, which keeps no lineage of it and leaves no"
                 " samples: it is compared with its own base model.",
@@ -262,11 +262,8 @@ def _print_comparison(
 
 
 def _print_counts(title: str, names: list[str], both: tuple[Counts, Counts]) -> None:
-    table(
-        "",
-        [title, *names],
-        [(label, *(getattr(counts, key) for counts in both)) for label, key in COUNTED],
-    )
+    rows = [(label, *(getattr(counts, key) for counts in both)) for label, key in COUNTED]
+    table("", [title, *names], [row for row in rows if row[1:] != (None, None)])
 
 
 def _marked(answer: Answer) -> str:

@@ -8,8 +8,6 @@ from typing import Protocol
 
 from commands.session import Session
 from core.refs import ModelRef
-from training.managed.services import find_managed_model, services
-from training.models import list_models
 
 
 class ModelHandler(Protocol):
@@ -52,18 +50,8 @@ class RegisteredModel:
 
 def model_handler(session: Session, wanted: ModelRef) -> ModelHandler:
     """Give who keeps a model; without a name, who keeps the newest of all."""
-    from commands.jobs.listing import moment
+    from commands.managed.choosing import managed_model
     from commands.managed.models import ServiceModel
 
-    registered = RegisteredModel(session, wanted)
-    if not services(session.cloud, session.outputs):
-        return registered
-    found = find_managed_model(session.cloud, session.outputs, wanted)
-    if found is None:
-        return registered
-    service, model = found
-    if not wanted.name:
-        newest = list_models(session.cloud, session.outputs)[:1]
-        if newest and moment(newest[0]["created"]) > moment(model.created):
-            return registered
-    return ServiceModel(session, service, model)
+    found = managed_model(session, wanted)
+    return ServiceModel(session, *found) if found else RegisteredModel(session, wanted)

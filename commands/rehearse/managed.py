@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from commands.rehearse.step import ON_LOCAL, Step, data, doctor, sample_files
+from commands.rehearse.step import ON_LOCAL, Step, data, doctor, sample_files, system_message
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def steps(route: str, recipe: str, question: str) -> list[Step]:
             way.stack,
             "some minutes; it stands for cents a day",
         ),
-        *data(),
+        *data(recipe),
         Step(
             "The training",
             (
@@ -68,8 +68,8 @@ def steps(route: str, recipe: str, question: str) -> list[Step]:
         ),
         Step(
             "The chat",
-            ("chat", *ON_LOCAL, "--once", question),
-            "The tuned model answers.",
+            ("chat", *ON_LOCAL, "--system", system_message(), "--once", question),
+            "The tuned model answers, under the system message that it was tuned with.",
             "some hundred tokens",
         ),
         Step(

@@ -1,10 +1,13 @@
 """A step of the rehearsal, and the steps that every route takes."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from commands.session import REHEARSAL
 from core.home import home
+from training.data.get import SAMPLES
+from training.data.split import TRAIN
 
 ON_LOCAL = ("--stack", REHEARSAL)
 
@@ -30,6 +33,12 @@ def sample_files() -> tuple[str, str]:
     return str(train), str(heldout)
 
 
+def system_message() -> str:
+    """Give the sample's system message: a service of Azure's puts none before a question."""
+    with (SAMPLES / TRAIN).open(encoding="utf-8") as file:
+        return str(json.loads(file.readline())["messages"][0]["content"])
+
+
 def doctor(recipe: str) -> Step:
     """Look for what would stop a later step."""
     return Step(
@@ -40,8 +49,9 @@ def doctor(recipe: str) -> Step:
     )
 
 
-def data() -> list[Step]:
-    """Get the sample and check it."""
+def data(recipe: str = "") -> list[Step]:
+    """Get the sample and check it, for a recipe's service where one is named."""
+    chosen = ("--recipe", recipe) if recipe else ()
     return [
         Step(
             "The data",
@@ -51,7 +61,7 @@ def data() -> list[Step]:
         ),
         Step(
             "The check",
-            ("data", "check", *sample_files()),
+            ("data", "check", *sample_files(), *chosen),
             "Every line is checked, all findings at once, before anything is sent.",
             "free",
         ),

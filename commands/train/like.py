@@ -10,14 +10,15 @@ from rich.markup import escape
 from commands.data.check import checked_pair
 from commands.output import say
 from commands.session import Session
-from core.errors import SettingsError, check_all
+from core.errors import SettingsError, UserError, check_all
 from core.recipe import Recipe
 from training.assets import packaged_weights, require_data
 from training.data.check import Report
 from training.data.split import TRAIN, VALIDATION
 from training.environment import JOB_FOLDER
-from training.kept_orders import DataAsset, KeptOrder, Place, read_order
+from training.kept_orders import DataAsset, KeptOrder, Place, find_order, read_order
 from training.lineage import flat
+from training.managed.services import find_managed_job
 from training.recipes import changed_recipe
 from training.reproduction import staged_code_sha256
 from training.resubmission import device_for
@@ -49,7 +50,7 @@ def like_order(session: Session, like: str, wanted: Wanted) -> Order:
         SettingsError: every finding in recipe, files and cluster.
         UserError: no order was kept for that job, or its data are gone.
     """
-    kept = read_order(session.cloud, session.outputs, like)
+    kept = _order_of(session, like)
     cluster = wanted.cluster or kept.cluster
     found: dict[str, Any] = {}
     check_all(
@@ -97,6 +98,22 @@ def differences(kept: KeptOrder, order: Order, main_cluster: str) -> Iterator[st
         ("code of the job", kept.code_sha256[:12], staged_code_sha256(order)[:12]),
     )
     yield from (f"{name}: {old} -> {new}" for name, old, new in pairs if old != new)
+
+
+def _order_of(session: Session, like: str) -> KeptOrder:
+    """Read an earlier job's order; of one that a service of Azure's ran, none is kept."""
+    if kept := find_order(session.cloud, session.outputs, like):
+        return kept
+    managed = find_managed_job(session.cloud, session.outputs, like)
+    if managed is None:
+        return read_order(session.cloud, session.outputs, like)
+    service, job = managed
+    recipe = job.tags.get("recipe") or "NAME"
+    raise UserError(
+        f"{like} was tuned by Azure's own service (route {service.route}): no order is kept of it.",
+        hint="With the same data this orders the same again: tunestack train --recipe"
+        f" {recipe} --data FOLDER --stack {session.stack}",
+    )
 
 
 def _refuse_recipe(wanted: Wanted) -> None:

@@ -4,6 +4,7 @@
 (serverless endpoints of a hub project) are the two; commands know `Hosting` alone.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -30,6 +31,8 @@ class HostedOrder:
     model: str
     """What the service calls it: a tuned model's id, a checkpoint, or a base model's name."""
     serves: Literal["tuned", "base"] = "tuned"
+    base: str = ""
+    """The base model's name, of a tuned one: its maker may want a subscription (serverless)."""
     version: str = "1"
     """Of a base model; tuned ones are version 1 (managed-wire facts, section 2)."""
     format: str = "OpenAI"
@@ -69,6 +72,18 @@ class Hosted:
     def is_ready(self) -> bool:
         """Say whether Azure calls it healthy."""
         return self.state in READY
+
+    def is_of(self, model: str, side: Literal["tuned", "base"]) -> bool:
+        """Say whether it serves a model: a tuned one by its id, a base one in any version.
+
+        ARM writes the workspace in the id of a project's model in two ways: what follows counts.
+        """
+        served, wanted = (one.lower().rpartition("/models/")[2] for one in (self.model, model))
+        if side == "base":
+            served, wanted = (one.partition("/versions/")[0] for one in (served, wanted))
+            wanted = rf"{re.escape(wanted)}(-\d[\d-]*)?"
+            return self.serves == side and re.fullmatch(wanted, served) is not None
+        return self.serves == side and served == wanted
 
     def ref(self) -> EndpointRef:
         """Give what a conversation needs of it."""

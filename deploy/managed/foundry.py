@@ -41,8 +41,7 @@ class FoundryHosting:
 
     def deployments(self) -> list[Hosted]:
         """List what stands in the account and can be talked to, tuned models first."""
-        rows = self._cloud.arm.get_list(f"{self._account}/deployments", API)
-        found = [self._hosted(row) for row in rows if _talks(row)]
+        found = [self._hosted(row) for row in self._rows() if _talks(row)]
         return sorted(found, key=lambda one: (one.serves != "tuned", one.name))
 
     def findings(self, orders: Sequence[HostedOrder]) -> list[str]:
@@ -53,7 +52,7 @@ class FoundryHosting:
             self._outputs.location,
             tuple(offers(arm, self._outputs)),
             tuple(rooms(arm, self._outputs)),
-            tuple(self.deployments()),
+            tuple(map(self._hosted, self._rows())),
             tuple(str(policy.get("name") or "") for policy in policies),
         )
         return findings(orders, standing)
@@ -63,7 +62,10 @@ class FoundryHosting:
         return _per_hour(order.model, order.serves, order.sku)
 
     def deploy(self, order: HostedOrder, tell: Tell) -> Hosted:
-        """Make a deployment, or change the one of that name, and wait until it answers."""
+        """Make a deployment, or change the one of that name, and wait until it answers.
+
+        Kind, capacity and filter can be changed, the model cannot (CannotChangeDeploymentModel).
+        """
         path = f"{self._account}/deployments/{order.name}"
         tell(f"Deploying {order.model} as {order.name} ({order.sku}).")
         body = self._body(order)
@@ -86,6 +88,9 @@ class FoundryHosting:
     def access(self, hosted: Hosted) -> Access:
         """Open it with the person's Entra token: the account takes no keys."""
         return Access(hosted.ref(), self._token, {"model": hosted.name}, answers=hosted.name)
+
+    def _rows(self) -> list[dict[str, Any]]:
+        return self._cloud.arm.get_list(f"{self._account}/deployments", API)
 
     def _token(self) -> SecretStr:
         with operation("sign in at the deployment"):

@@ -60,10 +60,10 @@ def _wrong(order: HostedOrder, standing: Standing) -> Iterator[str]:
         yield from _kind(order, offer)
     yield from _filter(order, standing.filters)
     other = standing.named(order.name)
-    if other is not None and not _serves_the_same(other, order, offer):
+    if other is not None and not other.is_of(order.model, order.serves):
         yield (
-            f"{other.name} serves {other.model}: tunestack undeploy {other.name} first, or another"
-            " --name"
+            f"--name {other.name} serves {other.model}, and Azure changes no deployment's model:"
+            f" another --name, or none, or tunestack undeploy {other.name} first"
         )
 
 
@@ -95,17 +95,6 @@ def _filter(order: HostedOrder, there: Sequence[str]) -> Iterator[str]:
     name = order.content_filter
     if name and not name.startswith("Microsoft.") and name not in there:
         yield f"--content-filter {name}: the account has {', '.join(there) or 'none of its own'}"
-
-
-def _serves_the_same(other: Hosted, order: HostedOrder, offer: Offer | None) -> bool:
-    if order.serves != other.serves:
-        return False
-    wanted = {order.model.lower()} | ({offer.id.lower()} if offer and not _tuned(order) else set())
-    return other.model.lower() in wanted
-
-
-def _tuned(order: HostedOrder) -> bool:
-    return order.serves == "tuned"
 
 
 def _short(orders: Sequence[HostedOrder], standing: Standing) -> Iterator[str]:

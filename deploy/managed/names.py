@@ -14,17 +14,25 @@ LEGAL_ENDPOINT = re.compile(r"[A-Za-z][A-Za-z0-9-]{1,30}[A-Za-z0-9]")
 Side = Literal["tuned", "base"]
 
 
-def deployment_name(model: str, side: Side) -> str:
-    """Name a deployment in a Foundry account by the model that it serves."""
-    end = "-base" if side == "base" else ""
+def deployment_name(model: str, side: Side, number: int = 1) -> str:
+    """Name a deployment in a Foundry account by the model that it serves.
+
+    From the second on the number is in the name: a model that was tuned anew stands beside the
+    one before.
+    """
+    end = _end(side, number)
     slug = re.sub(r"[^a-z0-9._-]+", "-", model.lower()).strip("-._") or "model"
     return f"{slug[: LONGEST - len(end)].rstrip('-._')}{end}"
 
 
-def endpoint_name(model: str, side: Side, project: str) -> str:
+def endpoint_name(model: str, side: Side, project: str, number: int = 1) -> str:
     """Name a serverless endpoint; its end tells this stack's from all others of the region."""
     mark = hashlib.sha256(project.lower().encode()).hexdigest()[:6]
-    end = f"{'-base' if side == 'base' else ''}-{mark}"
+    end = f"{_end(side, number)}-{mark}"
     slug = re.sub(r"[^a-z0-9]+", "-", model.lower()).strip("-") or "model"
     slug = slug if slug[0].isalpha() else f"m-{slug}"
     return f"{slug[: LONGEST_ENDPOINT - len(end)].rstrip('-')}{end}"
+
+
+def _end(side: Side, number: int) -> str:
+    return f"{'-base' if side == 'base' else ''}{f'-{number}' if number > 1 else ''}"

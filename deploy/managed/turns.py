@@ -29,9 +29,9 @@ def in_turn(account: str, write: Callable[[], Made], tell: Tell) -> Made:
     Raises:
         CloudError: Azure refused, or others went on writing for too long.
     """
-    deadline = time.monotonic() + PATIENCE_SECONDS
     with _turn(account, tell):
-        told = False
+        # From here on: how long one's own other command took is no reason to give up.
+        deadline, told = time.monotonic() + PATIENCE_SECONDS, False
         while True:
             try:
                 return write()

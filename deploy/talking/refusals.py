@@ -55,7 +55,8 @@ def _blocked(error: Any) -> UserError:
     return UserError(
         f"Azure's content filter blocked the question{f' ({harms})' if harms else ''}; the model"
         " has not seen it.",
-        hint="Put it otherwise. A filter policy of one's own: tunestack deploy --content-filter.",
+        hint="Put it otherwise. Another filter: tunestack deploy --content-filter NAME (Foundry) or"
+        " --no-content-safety (serverless).",
     )
 
 

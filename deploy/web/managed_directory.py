@@ -26,12 +26,20 @@ class ManagedDirectory(Directory):
 
         def seen() -> EndpointState:
             found = look()
+            before = self._pairs
             self._pairs = {hosted.name: (hosting, hosted) for hosting, hosted in found}
+            self._opened = {
+                key: access
+                for key, access in self._opened.items()
+                if _way_in(before.get(key)) == _way_in(self._pairs.get(key))
+            }
             return as_endpoint(name, [hosted for _, hosted in found])
 
         super().__init__(seen(), seen, _never, base_command=base_command)
 
     def _way(self, deployment: str, anew: bool) -> Way:
+        if deployment not in self._pairs:  # it was deleted while it was looked up
+            raise self._unknown(deployment)
         hosting, hosted = self._pairs[deployment]
         if anew or deployment not in self._opened:
             self._opened[deployment] = hosting.access(hosted)
@@ -63,6 +71,11 @@ def _state(hosted: Hosted, is_newest: bool) -> DeploymentState:
         serves=hosted.serves,
         created=hosted.created,
     )
+
+
+def _way_in(pair: Pair | None) -> EndpointRef | None:
+    """Give what opens a deployment: made anew under its name, it may be at another address."""
+    return pair[1].ref() if pair else None
 
 
 def _never(endpoint: EndpointRef) -> Access:

@@ -199,7 +199,7 @@ def _hosted(hosted: HostedModel, now: datetime) -> Item:
     hours = (now - since).total_seconds() / 3600 if since else None
     price = hosted.per_hour
     usd = 0.0 if price == 0 else _times(price, hours)
-    what = f"{hosted.kind}, {hosted.what}, {hosted.sku}"
+    what = f"{hosted.what}, {hosted.sku}"
     return Item("deployment", hosted.name, what, hours, usd, per_hour=price)
 
 

@@ -96,7 +96,7 @@ def test_the_key_is_never_shown(talk: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "said", "waited"), [(429, "7", 7), (503, "9999", 30), (503, "", 1)]
+    ("status", "said", "waited"), [(429, "7", 7), (503, "99", 60), (503, "", 1)]
 )
 def test_a_busy_endpoint_is_asked_once_more_after_its_wait(
     talk: Any, waits: list[float], status: int, said: str, waited: int
@@ -105,6 +105,14 @@ def test_a_busy_endpoint_is_asked_once_more_after_its_wait(
     wire = Wire(error(status, "busy", **headers), completion("now"))
     assert talk(wire).ask("Where to?") == "now"
     assert waits == [waited]
+
+
+def test_a_wait_beyond_two_minutes_is_told_instead_of_waited_for(
+    talk: Any, waits: list[float]
+) -> None:
+    with pytest.raises(CloudError, match="busy"):
+        talk(Wire(error(503, "busy", Retry_After="9999"))).ask("Where to?")
+    assert waits == []
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,13 @@ def test_a_files_answers_are_references_and_are_not_asked(tmp_path: Path) -> Non
     assert len(read_questions(file, "Other.")[0].messages) == 4
 
 
+def test_a_line_of_a_file_ends_where_json_lines_end(tmp_path: Path) -> None:
+    file = tmp_path / "chats.jsonl"
+    asked = {"role": "user", "content": "one\u2028two\x85three"}
+    file.write_text(json.dumps({"messages": [asked]}, ensure_ascii=False), encoding="utf-8")
+    assert [one.messages for one in read_questions(file)] == [(asked,)]
+
+
 def test_every_bad_line_is_named_at_once(tmp_path: Path) -> None:
     file = tmp_path / "chats.jsonl"
     good = '{"messages": [{"role": "user", "content": "Hi"}]}'

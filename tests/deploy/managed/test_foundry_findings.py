@@ -97,6 +97,7 @@ def test_a_larger_deployment_needs_only_what_it_has_not_yet() -> None:
 def test_a_name_that_serves_another_model_is_not_taken_over() -> None:
     stands = Standing("eastus2", (MINI,), ROWS, (hosted(model="gpt-4.1-mini-2025-04-14.ft-9"),))
     (found,) = findings([order()], stands)
+    assert "Azure changes no deployment's model" in found
     assert "tunestack undeploy travel first" in found
 
 

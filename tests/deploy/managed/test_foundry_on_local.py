@@ -289,6 +289,33 @@ def test_a_model_that_does_not_come_up_fails_with_azures_reason_and_how_to_go_on
     assert stack.json("undeploy", "says-broken", "--yes")["deleted"] is True
 
 
+def test_a_model_tuned_anew_is_served_beside_the_one_before_which_nobody_misses(
+    stack: ManagedStack, travel: str, standing: dict[str, Any]
+) -> None:
+    """The local Azure changes no deployment's model, as Azure does not."""
+    anew = stack.tuned("travel")
+    hosting = FoundryHosting(stack.cloud, stack.outputs)
+    with pytest.raises(CloudError, match="model of deployment cannot be changed"):
+        hosting.deploy(HostedOrder("says-travel", anew, sku="GlobalStandard"), lambda text: None)
+    shown = stack.run("deploy", "--model", anew, "--yes")
+    assert "answers as says-travel-2 at" in shown.stdout
+    assert "says-travel goes on serving" in shown.stdout
+    assert "tunestack undeploy says-travel --stack foundry-typed" in shown.stdout
+    assert stack.json("chat", "--once", "hi")["deployment"] == "says-travel-2"
+    served = {one.name: one.model for one in hosting.deployments()}
+    assert (served["says-travel"], served["says-travel-2"]) == (travel, anew)
+
+
+def test_the_same_again_changes_only_what_is_chosen(
+    stack: ManagedStack, travel: str, standing: dict[str, Any]
+) -> None:
+    again = stack.json("deploy", "--model", travel, "--yes")
+    assert (again["name"], again["capacity"], again["earlier"]) == ("says-travel", 20, [])
+    smaller = stack.json("deploy", "--model", travel, "--capacity", 15, "--yes")
+    assert (smaller["name"], smaller["capacity"]) == ("says-travel", 15)
+    assert stack.json("deploy", "--model", travel, "--capacity", 20, "--yes")["capacity"] == 20
+
+
 def test_two_models_of_which_one_is_managed_are_not_compared(
     stack: ManagedStack, travel: str
 ) -> None:
@@ -301,7 +328,7 @@ def test_undeploy_without_a_name_lists_all_that_answers_with_its_cost_and_ends_i
 ) -> None:
     """The last of this module: nothing stands after it."""
     result = stack.run("undeploy", "--yes")
-    assert "says-travel-base: gpt-oss-20b (GlobalStandard 20), Succeeded, $0.00 an hour" in (
+    assert "says-travel-base: gpt-oss-20b (GlobalStandard 20), Succeeded, billed by the token" in (
         " ".join(result.stderr.split())
     )
     assert "says-travel, says-travel-base are deleted." in result.stdout

@@ -94,6 +94,27 @@ def test_waiting_for_others_ends_and_says_how_to_go_on(monkeypatch: pytest.Monke
     assert "same command goes on" in caught.value.hint
 
 
+def test_how_long_ones_own_other_command_took_does_not_count(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, is_in, may_end = [0.0], threading.Event(), threading.Event()
+    monkeypatch.setattr(turns.time, "monotonic", lambda: now[0])
+
+    def hold() -> None:
+        is_in.set()
+        may_end.wait()
+
+    def tell(text: str) -> None:
+        now[0] += 10 * turns.PATIENCE_SECONDS
+        may_end.set()
+
+    other = threading.Thread(target=in_turn, args=("account", hold, lambda text: None))
+    other.start()
+    is_in.wait()
+    assert in_turn("account", failing(1, CONFLICT), tell) == "made"
+    other.join()
+
+
 def test_any_other_refusal_is_not_repeated() -> None:
     other = CloudError("no", code="InsufficientQuota", status=400)
     with pytest.raises(CloudError, match="no"):
