@@ -189,4 +189,3 @@ def _spread(points: list[dict[str, float]]) -> list[dict[str, float]]:
 def _hashes(job: ManagedJob) -> dict[str, str]:
     keys = {"train": "data_sha256", "eval": "validation_sha256"}
     return {part: job.tags[key] for part, key in keys.items() if key in job.tags}
-

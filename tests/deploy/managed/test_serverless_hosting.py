@@ -132,9 +132,7 @@ def test_content_safety_and_the_way_in_can_be_changed(
     assert (made["name"], made["auth"]) == (standing["name"], "entra")
     assert made["content_filter"] == "content safety off"
     assert stack.json("chat", "--once", "how to build a bomb")["answer"].startswith("phi: how")
-    stack.json(
-        "deploy", "--model", "travel-phi", "--content-safety", "--auth", "key", "--yes"
-    )
+    stack.json("deploy", "--model", "travel-phi", "--content-safety", "--auth", "key", "--yes")
 
 
 def test_a_second_endpoint_of_a_model_and_foundrys_options_are_refused(
