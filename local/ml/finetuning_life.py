@@ -156,10 +156,11 @@ class Tuning:
             return
         measured = {"train_loss": step.train_loss, "eval_loss": step.valid_loss}
         found = {name: value for name, value in measured.items() if value is not None}
+        # First the run: who reads of a step in the log finds it measured.
+        self._log_metrics(found, step.step)
         if step.valid_loss is not None or step.step == step.steps:
             told = " ".join(f"{name}={value:.4f}" for name, value in found.items())
             self._say(f"step {step.step} of {step.steps}: {told}")
-        self._log_metrics(found, step.step)
 
     def ended(self, outcome: Outcome) -> None:
         """Make of a training's end the job's."""

@@ -1,6 +1,6 @@
-"""The whole way by a managed route, as a person types it; the two test modules walk it.
+"""The whole way by a managed route, as a person types it; test_managed_routes.py walks it.
 
-What a route's commands say alike is tested alike: one class, walked in order on one home.
+What both routes say alike is tested alike.
 """
 
 import json

@@ -172,3 +172,17 @@ def make_project(group: Group, folder: Path, credential: Any, azure: LocalAzure)
         enable_telemetry=False,
     )
     return Project(group, folder, client, project, hub, identity, storage, grants, azure)
+
+
+def losses(project: Project, name: str) -> dict[str, list[int]]:
+    """Give the steps that each loss is known of, by the project's MLflow API."""
+    base = f"https://eastus2.api.azureml.ms/mlflow/v2.0{project.id}/api/2.0/mlflow"
+    run = (project.group.arm.get(f"{base}/runs/get?run_id={name}", "v1.0") or {})["run"]
+    assert run["info"]["status"] == "FINISHED"
+    url = f"{base}/metrics/get-history?run_id={name}&metric_key="
+    return {
+        key: [
+            one["step"] for one in (project.group.arm.get(f"{url}{key}", "v1.0") or {})["metrics"]
+        ]
+        for key in ("train_loss", "eval_loss")
+    }

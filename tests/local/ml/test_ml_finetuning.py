@@ -17,7 +17,7 @@ from azure.ai.ml.finetuning import FineTuningTaskType, create_finetuning_job
 from azure.core.credentials import TokenCredential
 from azure.core.exceptions import HttpResponseError
 from azure_group import API
-from hub_project import HYPERPARAMETERS, PHI, Project, chats
+from hub_project import HYPERPARAMETERS, PHI, Project, chats, losses
 
 from core.errors import CloudError
 
@@ -26,20 +26,6 @@ def refusal(act: Callable[[], Any]) -> HttpResponseError:
     with pytest.raises(HttpResponseError) as caught:
         act()
     return caught.value
-
-
-def losses(project: Project, name: str) -> dict[str, list[int]]:
-    """Give the steps that each loss is known of, by the project's MLflow API."""
-    base = f"https://eastus2.api.azureml.ms/mlflow/v2.0{project.id}/api/2.0/mlflow"
-    run = (project.group.arm.get(f"{base}/runs/get?run_id={name}", "v1.0") or {})["run"]
-    assert run["info"]["status"] == "FINISHED"
-    url = f"{base}/metrics/get-history?run_id={name}&metric_key="
-    return {
-        key: [
-            one["step"] for one in (project.group.arm.get(f"{url}{key}", "v1.0") or {})["metrics"]
-        ]
-        for key in ("train_loss", "eval_loss")
-    }
 
 
 def test_a_job_of_the_sdks_own_function_trains_and_registers_its_model(project: Project) -> None:

@@ -10,7 +10,7 @@ import psutil
 import pytest
 from azure.identity import DefaultAzureCredential
 from azure_group import API, Group
-from hub_project import Project, chats, make_project
+from hub_project import Project, chats, losses, make_project
 
 from core.arm import Arm
 from local.process import LocalAzure, stop
@@ -50,7 +50,7 @@ def test_a_killed_server_costs_neither_the_training_nor_the_endpoint(
     project.endpoint("phi-kept", project.tuned("phi-first"))
     # Two steps an epoch: what the first epoch has learned is kept when the third step waits.
     train = project.file("killed.jsonl", chats(8, more=f"[wait 3 {gate}]"))
-    name = project.submit("phi-killed", train)
+    name = project.submit("phi-killed", train, project.file("measured.jsonl", chats(4)))
     poll(lambda: "step 2 of 4" in project.log(name))
     children = psutil.Process(azure.pid).children(recursive=True)
 
@@ -63,7 +63,8 @@ def test_a_killed_server_costs_neither_the_training_nor_the_endpoint(
     told = project.log(name)
     assert told.count("The training began.") == 1
     assert told.count("The training goes on.") == 1
-    assert [told.count(f"step {step} of 4") for step in (1, 2, 3, 4)] == [1, 1, 1, 1]
+    assert [told.count(f"step {step} of 4") for step in (2, 4)] == [1, 1]
+    assert losses(project, name) == {"train_loss": [1, 2, 3, 4], "eval_loss": [2, 4]}
     assert project.ml.models.get("phi-killed", version="1").job_name == name
     poll(lambda: asked(project, "phi-kept") == 200)
 

@@ -18,13 +18,14 @@ pytestmark = pytest.mark.usefixtures("managed")
 @pytest.mark.slow
 def test_models_of_all_routes_are_in_one_list(trained: Trained) -> None:
     """Slow: a training by each route."""
+    every = [trained[route] for route in NAMES]
     found = {f"{one['name']}:{one['version']}": one for one in run_json("models", "list")}
-    for made in [trained[route] for route in NAMES]:
+    for made in every:
         assert found[made.model]["route"] == made.route
         assert found[made.model]["tags"]["job"] == made.job
     shown = run("models", "list").stdout
     assert "route" in shown.splitlines()[0]
-    assert all(made.model in shown for made in [trained[route] for route in NAMES])
+    assert all(made.model in shown for made in every)
 
 
 @pytest.mark.parametrize("route", ROUTES)
