@@ -23,7 +23,7 @@ PYTEST := $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
 
 help:
 	@echo 'make rehearse   the whole way on this machine: stack, training, endpoint, chat, teardown'
-	@echo 'make test       the tests (about 6 minutes); make test-all adds the slow ones'
+	@echo 'make test       the tests (about 10 minutes); make test-all adds the slow ones'
 	@echo 'make check      format, lint, types and tests, as CI does'
 	@echo 'make docs       write the generated documents again; make bench runs the benchmarks'
 	@echo 'make engine     find or bring the pulumi command, which cloud stacks are worked with'
