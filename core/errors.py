@@ -79,6 +79,17 @@ class CloudError(UserError):
         self.status = status
         self.request_id = request_id
 
+    def retold(self, message: str, hint: str) -> "CloudError":
+        """Give the same refusal in other words; what it hinted at comes after the new hint."""
+        return CloudError(
+            message,
+            hint=f"{hint} {self.hint}".strip(),
+            operation=self.operation,
+            code=self.code,
+            status=self.status,
+            request_id=self.request_id,
+        )
+
 
 class Interrupted(UserError):
     """The person stopped it; says what is there now and which command goes on."""

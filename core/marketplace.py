@@ -111,11 +111,4 @@ def _explained(model_id: str, refused: CloudError) -> CloudError:
             f"It takes, on the subscription, {', '.join(ON_SUBSCRIPTION)}, and on the resource"
             f" group {' and '.join(ON_GROUP)}: a Contributor of the subscription has them all."
         )
-    return CloudError(
-        f"No subscription to {model_id}: {refused}",
-        hint=f"{hint} {refused.hint}".strip(),
-        operation=refused.operation,
-        code=refused.code,
-        status=refused.status,
-        request_id=refused.request_id,
-    )
+    return refused.retold(f"No subscription to {model_id}: {refused}", hint)

@@ -200,13 +200,9 @@ def _explained(
 ) -> CloudError | DeploymentFailed | None:
     """Say what to do about a refusal; None where Azure's own words are all that is known."""
     if NAME_TAKEN.search(str(refused)):
-        return CloudError(
+        return refused.retold(
             f"Azure refused the endpoint {order.name}: {refused}",
-            hint=f"Names are unique in {location}: another --name may do. {refused.hint}".strip(),
-            operation=refused.operation,
-            code=refused.code,
-            status=refused.status,
-            request_id=refused.request_id,
+            f"Names are unique in {location}: another --name may do.",
         )
     if refused.status:
         return None

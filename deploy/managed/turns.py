@@ -66,11 +66,7 @@ def _turn(account: str, tell: Tell) -> Iterator[None]:
 
 
 def _gave_up(account: str, refused: CloudError) -> CloudError:
-    return CloudError(
+    return refused.retold(
         f"{account} was being changed by somebody else for {PATIENCE_SECONDS // 60} minutes.",
-        hint=f"The same command goes on from here. {refused.hint}".strip(),
-        operation=refused.operation,
-        code=refused.code,
-        status=refused.status,
-        request_id=refused.request_id,
+        "The same command goes on from here.",
     )
