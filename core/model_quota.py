@@ -24,6 +24,8 @@ class TokenQuota:
     """A row of the quota page."""
 
     name: str
+    title: str
+    """As the portal writes it."""
     used: int
     limit: int
 
@@ -49,7 +51,7 @@ class TokenQuota:
 
 def token_quotas(facts: "Facts") -> list[TokenQuota]:
     """List the rows of the stack's region."""
-    return [_row(row) for row in facts.get_list(facts.at_location(PROVIDER, "usages"), API)]
+    return [quota_row(row) for row in facts.get_list(facts.at_location(PROVIDER, "usages"), API)]
 
 
 def listed(rows: Iterable[TokenQuota]) -> str:
@@ -57,6 +59,9 @@ def listed(rows: Iterable[TokenQuota]) -> str:
     return ", ".join(map(str, rows))
 
 
-def _row(row: dict[str, Any]) -> TokenQuota:
-    name = str((row.get("name") or {}).get("value") or "")
-    return TokenQuota(name, int(row.get("currentValue") or 0), int(row.get("limit") or 0))
+def quota_row(row: dict[str, Any]) -> TokenQuota:
+    """Read a row as Azure writes it."""
+    names = row.get("name") or {}
+    name = str(names.get("value") or "")
+    title = str(names.get("localizedValue") or name)
+    return TokenQuota(name, title, int(row.get("currentValue") or 0), int(row.get("limit") or 0))

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from core.lifecycle import Kind, retirement
+from core.model_quota import TokenQuota
 from deploy.managed.contract import Hosted, HostedOrder
 from deploy.managed.names import LEGAL
-from deploy.managed.offers import Offer, Room, offer_of, room_for
+from deploy.managed.offers import Offer, offer_of, room_for
 
 QUOTA_PAGE = "https://ai.azure.com > Management center > Quota"
 OVER = ("Deprecated",)
@@ -25,7 +26,7 @@ class Standing:
 
     location: str
     offers: tuple[Offer, ...]
-    rooms: tuple[Room, ...] = ()
+    rooms: tuple[TokenQuota, ...] = ()
     hosted: tuple[Hosted, ...] = ()
     filters: tuple[str, ...] = ()
     """The account's content filters."""
@@ -41,7 +42,7 @@ def findings(orders: Sequence[HostedOrder], standing: Standing) -> list[str]:
     return [*dict.fromkeys(found), *_short(orders, standing)]
 
 
-def told_quota(order: HostedOrder, offer: Offer | None, found: Sequence[Room]) -> str:
+def told_quota(order: HostedOrder, offer: Offer | None, found: Sequence[TokenQuota]) -> str:
     """Tell the row that an order draws on, and where it is raised; empty where none is known."""
     room = room_for(found, order, offer) if offer else None
     return _told(room, order.capacity) if room else ""
@@ -98,7 +99,7 @@ def _filter(order: HostedOrder, there: Sequence[str]) -> Iterator[str]:
 
 
 def _short(orders: Sequence[HostedOrder], standing: Standing) -> Iterator[str]:
-    needed: Counter[Room] = Counter()
+    needed: Counter[TokenQuota] = Counter()
     for order in orders:
         offer = offer_of(standing.offers, order.model)
         room = room_for(standing.rooms, order, offer) if offer else None
@@ -117,11 +118,11 @@ def _held(order: HostedOrder, standing: Standing) -> int:
     return other.capacity
 
 
-def _told(room: Room, needed: int) -> str:
+def _told(room: TokenQuota, needed: int) -> str:
     more = f"Request quota: {room.used + needed}"
     smaller = f"; or --capacity {room.free}" if room.free else ""
     return (
-        f"{room.name} ({room.row}): {needed} thousand tokens a minute needed, {room.free} free of"
-        f" {room.limit}. {QUOTA_PAGE} > {room.row} > {more}{smaller};"
+        f"{room.title} ({room.name}): {needed} thousand tokens a minute needed, {room.free} free of"
+        f" {room.limit}. {QUOTA_PAGE} > {room.name} > {more}{smaller};"
         " or tunestack undeploy what holds it"
     )

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from core.model_quota import TokenQuota, quota_row
 from core.refs import StackOutputs
 from deploy.managed.contract import HostedOrder
 
@@ -51,22 +52,6 @@ class Offer:
         return f"{maker}.{sku}.{self.name}{'-finetune' if is_tuned else ''}"
 
 
-@dataclass(frozen=True)
-class Room:
-    """A row of the quota page, in thousands of tokens a minute."""
-
-    row: str
-    name: str
-    """As the portal writes it."""
-    used: int
-    limit: int
-
-    @property
-    def free(self) -> int:
-        """What is left; never less than nothing."""
-        return max(0, self.limit - self.used)
-
-
 def base_id(maker: str, name: str, version: str) -> str:
     """Name a base model: OpenAI's with their version, open ones without."""
     return f"{name}-{version}" if maker == "OpenAI" and version else name
@@ -104,23 +89,23 @@ def offer_of(found: Sequence[Offer], model: str) -> Offer | None:
     return max(fits, key=lambda one: one.retired or "9999", default=None)
 
 
-def rooms(arm: "Arm", outputs: StackOutputs) -> list[Room]:
+def rooms(arm: "Arm", outputs: StackOutputs) -> list[TokenQuota]:
     """List the region's quota rows."""
-    return [_room(row) for row in arm.get_list(_at(outputs, "usages"), API)]
+    return [quota_row(row) for row in arm.get_list(_at(outputs, "usages"), API)]
 
 
-def room_for(found: Sequence[Room], order: HostedOrder, offer: Offer) -> Room | None:
+def room_for(found: Sequence[TokenQuota], order: HostedOrder, offer: Offer) -> TokenQuota | None:
     """Find the row that an order draws on; None where Azure lists none under a name known here.
 
     Azure's name of the Developer kind's row is not documented: it is found by its parts.
     """
     tuned = order.serves == "tuned"
     wanted = offer.usage(order.sku, is_tuned=tuned).lower()
-    exact = next((row for row in found if row.row.lower() == wanted), None)
+    exact = next((row for row in found if row.name.lower() == wanted), None)
     if exact is not None or order.sku != "DeveloperTier":
         return exact
     parts = re.compile(rf"\.developer[^.]*\.{re.escape(offer.name.lower())}(-finetune)?")
-    return next((row for row in found if parts.search(row.row.lower())), None)
+    return next((row for row in found if parts.search(row.name.lower())), None)
 
 
 def _at(outputs: StackOutputs, what: str) -> str:
@@ -136,15 +121,4 @@ def _offer(model: dict[str, Any]) -> Offer:
         skus=tuple(str(sku.get("name") or "") for sku in model.get("skus") or ()),
         retired=str((model.get("deprecation") or {}).get("inference") or "")[:10],
         status=str(model.get("lifecycleStatus") or ""),
-    )
-
-
-def _room(row: dict[str, Any]) -> Room:
-    name = row.get("name") or {}
-    code = str(name.get("value") or "")
-    return Room(
-        code,
-        str(name.get("localizedValue") or code),
-        int(row.get("currentValue") or 0),
-        int(row.get("limit") or 0),
     )

@@ -4,21 +4,22 @@ from typing import Any
 
 import pytest
 
+from core.model_quota import TokenQuota
 from deploy.managed.contract import Hosted, HostedOrder
 from deploy.managed.foundry_findings import Standing, findings
 from deploy.managed.names import LEGAL, LEGAL_ENDPOINT, deployment_name, endpoint_name
-from deploy.managed.offers import Offer, Room, is_openai, offer_of, room_for
+from deploy.managed.offers import Offer, is_openai, offer_of, room_for
 
 TUNED = "gpt-4.1-mini-2025-04-14.ft-0e208cf3-travel"
 MINI = Offer("gpt-4.1-mini", "2025-04-14", "OpenAI", ("Standard", "GlobalStandard"))
 OSS = Offer("gpt-oss-20b", "1", "OpenAI-OSS", ("GlobalStandard",))
 GONE = Offer("gpt-4o", "2024-08-06", "OpenAI", ("Standard",), "2026-10-01", "Deprecated")
 ROWS = (
-    Room("OpenAI.DeveloperTier.gpt-4.1-mini-finetune", "Mini - finetune - Developer", 10, 50),
-    Room("OpenAI.GlobalStandard.gpt-4.1-mini-finetune", "Mini - finetune - Global", 0, 0),
-    Room("OpenAI.GlobalStandard.gpt-4.1-mini", "Mini - Global", 245, 250),
-    Room("AIServices.GlobalStandard.gpt-oss-20b", "gpt-oss-20b - Global", 0, 100),
-    Room("AIServices.GlobalStandard.gpt-oss-20b-finetune", "gpt-oss-20b - finetune", 90, 100),
+    TokenQuota("OpenAI.DeveloperTier.gpt-4.1-mini-finetune", "Mini - finetune - Developer", 10, 50),
+    TokenQuota("OpenAI.GlobalStandard.gpt-4.1-mini-finetune", "Mini - finetune - Global", 0, 0),
+    TokenQuota("OpenAI.GlobalStandard.gpt-4.1-mini", "Mini - Global", 245, 250),
+    TokenQuota("AIServices.GlobalStandard.gpt-oss-20b", "gpt-oss-20b - Global", 0, 100),
+    TokenQuota("AIServices.GlobalStandard.gpt-oss-20b-finetune", "gpt-oss-20b - finetune", 90, 100),
 )
 STANDING = Standing("eastus2", (MINI, OSS, GONE), ROWS, filters=("tunestack", "Microsoft.Default"))
 
@@ -102,7 +103,7 @@ def test_a_name_that_serves_another_model_is_not_taken_over() -> None:
 
 
 def test_the_developer_row_is_found_whatever_azure_calls_the_kind() -> None:
-    odd = Room("OpenAI.Developer.gpt-4.1-mini-finetune", "odd", 0, 1)
+    odd = TokenQuota("OpenAI.Developer.gpt-4.1-mini-finetune", "odd", 0, 1)
     assert room_for([odd], order(), MINI) == odd
 
 
