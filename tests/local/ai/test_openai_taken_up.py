@@ -1,44 +1,25 @@
 """Jobs that a local Azure had when it ended, taken up by the next one: no web server is needed."""
 
-import contextlib
-import os
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-from unittest import mock
 
 from ai_account import TRAINER, until, waiting
 
-from core.home import environments
 from local.ai import file_store, job_life
 from local.ai.forms import draft
 from local.ai.job_records import changed, training_id
 from local.ai.job_requests import requested
 from local.ai.records import find, store
-from local.process import outside
-from local.runner.processes import Processes
-from local.state import State
 from local.tuning import programs, running
 from local.world import World
+from tests.local.tuning.quick_world import opened
 
 ACCOUNT = {
     "id": "/subscriptions/s/resourceGroups/g/providers/Microsoft.CognitiveServices/accounts/a",
     "location": "eastus2",
 }
 ID = str(ACCOUNT["id"])
-
-
-@contextlib.contextmanager
-def opened(folder: Path) -> Iterator[World]:
-    """Open a world that builds with this process's own network, not that of a test before it."""
-    state, processes = State(folder), Processes(folder)
-    bundle = folder / "ca.pem"
-    bundle.touch()
-    with mock.patch.dict(os.environ, outside(dict(os.environ)), clear=True):
-        yield World(folder, environments(), state, processes, "http://127.0.0.1:9", bundle)
-        processes.close()
-    state.close()
 
 
 def ordered(world: World, content: bytes) -> dict[str, Any]:
