@@ -15,12 +15,11 @@ from local.ml.workspace import (
     PATH,
     TYPE,
     bad_request,
+    document_at,
     is_listed,
-    not_found,
     page,
     system_data,
     workspace,
-    workspace_at,
 )
 from local.operations import Answer, Call, Refusal, operation
 from local.state import Document, State
@@ -113,10 +112,7 @@ def _refuse_changes(noun: Noun, call: Call, before: Document | None, after: Prop
 
 
 def _get_version(call: Call, noun: Noun) -> Document:
-    document = call.world.state.get(call.path)
-    if document is None:
-        raise not_found(call.path)
-    return document
+    return document_at(call.world.state, call.path)
 
 
 def _list_versions(call: Call, noun: Noun) -> dict[str, Any]:
@@ -151,14 +147,12 @@ def _list_containers(call: Call, noun: Noun) -> dict[str, Any]:
 
 
 def _get_container(call: Call, noun: Noun) -> Document:
-    document = call.world.state.get(call.path)
-    if document is None:
-        raise not_found(call.path)
-    return _full_container(call.world.state, noun, document)
+    state = call.world.state
+    return _full_container(state, noun, document_at(state, call.path))
 
 
 def _put_container(call: Call, noun: Noun) -> Answer:
-    workspace_at(call.world.state, workspace(call)["id"])
+    document_at(call.world.state, workspace(call)["id"])
     document, is_new = _store_container(call, noun, call.path, call.body.get("properties") or {})
     return Answer(_full_container(call.world.state, noun, document), 201 if is_new else 200)
 

@@ -5,7 +5,7 @@ The datastores themselves are resources and live in `local/arm/`.
 
 from typing import Any
 
-from local.ml.workspace import PATH, bad_request, not_found
+from local.ml.workspace import PATH, bad_request, document_at
 from local.operations import Call, operation
 
 
@@ -17,10 +17,7 @@ from local.operations import Call, operation
 )
 def list_secrets(call: Call) -> dict[str, Any]:
     """Give the secrets of a datastore."""
-    id = call.path.rpartition("/")[0]
-    document = call.world.state.get(id)
-    if document is None:
-        raise not_found(id)
+    document = document_at(call.world.state, call.path.rpartition("/")[0])
     kind = (document["properties"].get("credentials") or {}).get("credentialsType", "None")
     if kind != "None":
         raise bad_request(f"The datastore's credentials of type {kind} are not played here.")

@@ -5,14 +5,13 @@ from typing import Any
 
 from local.arm.polling import REMOVALS, advance, begin_removal
 from local.ml.deployment_checks import check, check_quota
-from local.ml.endpoints import read_endpoint
 from local.ml.operations import accepted
 from local.ml.workspace import (
     PATH,
     TYPE,
     bad_request,
     check_stays,
-    not_found,
+    document_at,
     page,
     region,
     system_data,
@@ -41,7 +40,7 @@ UNTOUCHED = ("provisioningState", "error", "scaleSettings", "description")
 def put_deployment(call: Call) -> Answer:
     """Make a deployment, or replace it."""
     owner = workspace(call)
-    endpoint = read_endpoint(call.world.state, call.path.rpartition("/deployments/")[0])
+    endpoint = document_at(call.world.state, call.path.rpartition("/deployments/")[0])
     check_stays(endpoint)
     before = call.world.state.get(call.path)
     check_stays(before or {})
@@ -61,9 +60,7 @@ def put_deployment(call: Call) -> Answer:
 )
 def patch_deployment(call: Call) -> Answer:
     """Change a deployment's instance count or tags."""
-    owner, before = workspace(call), call.world.state.get(call.path)
-    if before is None:
-        raise not_found(call.path)
+    owner, before = workspace(call), document_at(call.world.state, call.path)
     check_stays(before)
     _check_rests(before)
     document = json.loads(json.dumps(before))
@@ -84,16 +81,13 @@ def patch_deployment(call: Call) -> Answer:
 def get_deployment(call: Call) -> Document:
     """Read a deployment; one that is being deleted comes a step further."""
     advance(call.world, call.path)
-    document = call.world.state.get(call.path)
-    if document is None:
-        raise not_found(call.path)
-    return document
+    return document_at(call.world.state, call.path)
 
 
 @operation("GET", ROW, action=f"{KIND}/read", note="all of the endpoint")
 def list_deployments(call: Call) -> dict[str, Any]:
     """List deployments."""
-    read_endpoint(call.world.state, call.path.rpartition("/")[0])
+    document_at(call.world.state, call.path.rpartition("/")[0])
     return page(call, [d for _, d in call.world.state.find(KIND, below=call.path)])
 
 
@@ -108,7 +102,7 @@ def delete_deployment(call: Call) -> Answer:
     document = call.world.state.get(call.path)
     if document is None:
         return Answer(None, 204)
-    endpoint = read_endpoint(call.world.state, call.path.rpartition("/deployments/")[0])
+    endpoint = document_at(call.world.state, call.path.rpartition("/deployments/")[0])
     if endpoint["properties"]["traffic"].get(document["name"], 0) > 0:
         raise bad_request(
             f"The deployment {document['name']} still gets traffic: take it away first."
@@ -128,8 +122,7 @@ def delete_deployment(call: Call) -> Answer:
 def get_logs(call: Call) -> dict[str, str]:
     """Give the end of a container's log."""
     id = call.path.rpartition("/")[0]
-    if call.world.state.get(id) is None:
-        raise not_found(id)
+    document_at(call.world.state, id)
     kind = call.body.get("containerType") or "InferenceServer"
     return {"content": runner.read_log(call.world, id, kind, int(call.body.get("tail") or 500))}
 

@@ -17,7 +17,7 @@ from local.ml.workspace import (
     TYPE,
     bad_request,
     check_stays,
-    not_found,
+    document_at,
     page,
     region,
     system_data,
@@ -59,7 +59,7 @@ def put_endpoint(call: Call) -> Answer:
 def get_endpoint(call: Call) -> Document:
     """Read an endpoint; one that is being deleted comes a step further."""
     advance(call.world, call.path)
-    return read_endpoint(call.world.state, call.path)
+    return document_at(call.world.state, call.path)
 
 
 @operation("GET", f"{PATH}/onlineEndpoints", action=f"{KIND}/read", note="all of the workspace")
@@ -97,7 +97,7 @@ def delete_endpoint(call: Call) -> Answer:
 )
 def list_keys(call: Call) -> dict[str, Any]:
     """Give the keys."""
-    endpoint = read_endpoint(call.world.state, call.path.rpartition("/")[0])
+    endpoint = document_at(call.world.state, call.path.rpartition("/")[0])
     if endpoint["properties"]["authMode"] != "Key":
         raise bad_request(f"The endpoint {endpoint['name']} does not use keys.")
     keys = call.world.state.get(f"{endpoint['id']}/keys") or {}
@@ -113,7 +113,7 @@ def list_keys(call: Call) -> dict[str, Any]:
 def regenerate_keys(call: Call) -> Answer:
     """Replace a key."""
     id = call.path.rpartition("/")[0]
-    read_endpoint(call.world.state, id)
+    document_at(call.world.state, id)
     kind = str(call.body.get("keyType") or "Primary").lower()
     with call.world.state.transaction():
         keys = call.world.state.get(f"{id}/keys") or _new_keys()
@@ -130,7 +130,7 @@ def regenerate_keys(call: Call) -> Answer:
 )
 def get_token(call: Call) -> dict[str, Any]:
     """Give a token that the scoring address takes."""
-    endpoint = read_endpoint(call.world.state, call.path.rpartition("/")[0])
+    endpoint = document_at(call.world.state, call.path.rpartition("/")[0])
     if endpoint["properties"]["authMode"] != "AMLToken":
         raise bad_request(f"The endpoint {endpoint['name']} does not use Azure ML tokens.")
     expires = int(time.time()) + TOKEN_SECONDS
@@ -146,14 +146,6 @@ def get_token(call: Call) -> dict[str, Any]:
         "expiryTimeUtc": expires,
         "refreshAfterTimeUtc": expires - 3600,
     }
-
-
-def read_endpoint(state: State, id: str) -> Document:
-    """Read an endpoint by its id; 404 where there is none."""
-    document = state.get(id)
-    if document is None:
-        raise not_found(id)
-    return document
 
 
 def _end_processes(world: World, endpoint: Document, final: bool) -> None:

@@ -16,7 +16,7 @@ from local.ml import runs
 from local.ml.locations import Location, artifacts_of, locate
 from local.ml.tuned_registration import register
 from local.ml.tuning_data import BadData, copy_conversations
-from local.ml.workspace import now, workspace_at
+from local.ml.workspace import document_at, now
 from local.operations import Refusal
 from local.runner import tracking
 from local.runner.data import READ, WRITE, Denied, require_data, stage
@@ -235,7 +235,7 @@ class Tuning:
 
     def _identity(self) -> Principal:
         """Give the identity that a project acts as: its primary one, or its own."""
-        project = workspace_at(self.world.state, self.owner)
+        project = document_at(self.world.state, self.owner)
         primary = project["properties"].get("primaryUserAssignedIdentity")
         if primary:
             return identity_principal(self.world.state, str(primary))

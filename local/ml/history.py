@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from local.ml.jobs import read_job
 from local.ml.locations import artifacts_of, long_uri
-from local.ml.workspace import PATH, TYPE, bad_request, workspace
+from local.ml.workspace import PATH, TYPE, bad_request, document_at, workspace
 from local.operations import ML_API, Call, operation
 from local.runner import jobs as runner
 from local.runner.job_record import KIND as JOBS
@@ -33,7 +32,7 @@ def discover(call: Call) -> dict[str, str]:
 def run_details(call: Call) -> dict[str, Any]:
     """Tell how a run goes, and where its logs are."""
     owner = workspace(call)["id"]
-    job = read_job(call.world.state, f"{owner}/jobs/{call.parameters['run']}")
+    job = document_at(call.world.state, f"{owner}/jobs/{call.parameters['run']}")
     record = call.world.state.get(f"{job['id']}/run") or {}
     runner.note_followed(call.world, job["id"])
     if job["properties"]["status"] == "Finalizing":
@@ -64,7 +63,7 @@ def run_details(call: Call) -> dict[str, Any]:
 def run_data(call: Call) -> dict[str, Any]:
     """Give a run's metadata with the assets that it wrote."""
     owner = workspace(call)["id"]
-    job = read_job(call.world.state, f"{owner}/jobs/{call.body.get('runId')}")
+    job = document_at(call.world.state, f"{owner}/jobs/{call.body.get('runId')}")
     properties = job["properties"]
     return {
         "runMetadata": {
@@ -95,7 +94,7 @@ def change_run(call: Call) -> dict[str, Any]:
     """Change what may change of a run; `hidden` is how a job is archived."""
     owner, state = workspace(call)["id"], call.world.state
     with state.transaction():
-        job = read_job(state, f"{owner}/jobs/{call.parameters['run']}")
+        job = document_at(state, f"{owner}/jobs/{call.parameters['run']}")
         changes = {"hidden": "isArchived", "displayName": "displayName", "tags": "tags"}
         for sent, kept in changes.items():
             if call.body.get(sent) is not None:

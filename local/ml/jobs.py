@@ -13,8 +13,8 @@ from local.ml.locations import find_asset
 from local.ml.workspace import (
     PATH,
     bad_request,
+    document_at,
     is_listed,
-    not_found,
     now,
     page,
     region,
@@ -26,7 +26,7 @@ from local.runner import jobs as runner
 from local.runner.allocation import nodes_of
 from local.runner.job_life import nodes_wanted
 from local.runner.job_record import ENDED, KIND
-from local.state import Document, State
+from local.state import Document
 
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,254}")
 CHANGEABLE = ("description", "displayName", "tags", "isArchived", "properties")
@@ -63,7 +63,7 @@ def put_job(call: Call) -> Answer:
 @operation("GET", f"{PATH}/jobs/{{job}}", action=f"{KIND}/read", note="as stored")
 def get_job(call: Call) -> Document:
     """Read a job."""
-    return read_job(call.world.state, call.path)
+    return document_at(call.world.state, call.path)
 
 
 @operation(
@@ -93,7 +93,7 @@ def list_jobs(call: Call) -> dict[str, Any]:
 def cancel_job(call: Call) -> Answer:
     """Ask a job to end."""
     id = call.path.rpartition("/")[0]
-    document = read_job(call.world.state, id)
+    document = document_at(call.world.state, id)
     if document["properties"]["status"] in ENDED:
         return Answer(None, 200)
     (finetuning_life if _is_tuning(document["properties"]) else runner).cancel(call.world, id)
@@ -106,7 +106,7 @@ def cancel_job(call: Call) -> Answer:
 )
 def cancel_result(call: Call) -> Answer:
     """Tell whether a canceled job has ended."""
-    document = read_job(call.world.state, call.path.rpartition("/")[0])
+    document = document_at(call.world.state, call.path.rpartition("/")[0])
     if document["properties"]["status"] in ENDED:
         return Answer(None, 200)
     query = urlsplit(str(call.request.url)).query if call.request else ""
@@ -133,14 +133,6 @@ def delete_job(call: Call) -> Answer:
     return Answer(None, 200)
 
 
-def read_job(state: State, id: str) -> Document:
-    """Read a job by its id; 404 where there is none."""
-    document = state.get(id)
-    if document is None:
-        raise not_found(id)
-    return document
-
-
 def _change(call: Call, before: Document, sent: dict[str, Any]) -> Answer:
     finetuning.check_same(before, sent)
     for key in ("command", "codeId", "environmentId", "computeId"):
@@ -149,7 +141,7 @@ def _change(call: Call, before: Document, sent: dict[str, Any]) -> Answer:
                 409, "Conflict", f"The job {before['name']} already exists with another {key}."
             )
     with call.world.state.transaction():
-        document = read_job(call.world.state, call.path)
+        document = document_at(call.world.state, call.path)
         document["properties"].update({key: sent[key] for key in CHANGEABLE if key in sent})
         document["systemData"] = system_data(call, before)
         call.world.state.put(call.path, KIND, document)

@@ -18,7 +18,7 @@ from local.ml.workspace import (
     TYPE,
     bad_request,
     check_stays,
-    not_found,
+    document_at,
     page,
     system_data,
     workspace,
@@ -59,7 +59,7 @@ def put_subscription(call: Call) -> Answer:
 def get_subscription(call: Call) -> Document:
     """Read a subscription."""
     advance(call.world, call.path)
-    return _shown(_read(call))
+    return _shown(document_at(call.world.state, call.path))
 
 
 @operation(
@@ -83,13 +83,6 @@ def delete_subscription(call: Call) -> Answer:
     if document is None:
         return Answer(None, 204)
     return Answer(None, 202, begin_removal(call, document, PROVIDER, 1))
-
-
-def _read(call: Call) -> Document:
-    document = call.world.state.get(call.path)
-    if document is None:
-        raise not_found(call.path)
-    return document
 
 
 def _checked(call: Call, owner: Document) -> Served:

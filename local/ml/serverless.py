@@ -30,7 +30,7 @@ from local.ml.workspace import (
     TYPE,
     bad_request,
     check_stays,
-    not_found,
+    document_at,
     page,
     region,
     system_data,
@@ -86,7 +86,7 @@ def put_endpoint(call: Call) -> Answer:
 def get_endpoint(call: Call) -> Document:
     """Read an endpoint; one that is being made or deleted comes a step further."""
     advance(call.world, call.path)
-    return shown(call.world.state, read_endpoint(call.world.state, call.path))
+    return shown(call.world.state, document_at(call.world.state, call.path))
 
 
 @operation("GET", f"{PATH}/serverlessEndpoints", action=f"{KIND}/read", note="all of the project")
@@ -110,14 +110,6 @@ def delete_endpoint(call: Call) -> Answer:
         return Answer(None, 204)
     serving.end(call.world, call.path)
     return Answer(None, 202, begin_removal(call, document, PROVIDER, 1))
-
-
-def read_endpoint(state: State, id: str) -> Document:
-    """Read an endpoint by its id; 404 where there is none."""
-    document = state.get(id)
-    if document is None:
-        raise not_found(id)
-    return document
 
 
 def resume(world: World) -> None:

@@ -2,7 +2,7 @@
 
 import secrets
 
-from local.ml.workspace import PATH, TYPE, bad_request, not_found
+from local.ml.workspace import PATH, TYPE, bad_request, document_at
 from local.operations import Call, operation
 from local.state import Document
 
@@ -58,11 +58,7 @@ def regenerate_keys(call: Call) -> dict[str, str]:
 
 
 def _endpoint(call: Call) -> Document:
-    id = call.path.rpartition("/")[0]
-    document = call.world.state.get(id)
-    if document is None:
-        raise not_found(id)
-    return document
+    return document_at(call.world.state, call.path.rpartition("/")[0])
 
 
 def _keys(call: Call) -> dict[str, str]:

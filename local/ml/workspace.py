@@ -29,14 +29,14 @@ def workspace(call: Call) -> Document:
     Raises:
         Refusal: 404, there is no such workspace; 409, something is to be made in one that goes.
     """
-    found = workspace_at(call.world.state, workspace_id(call))
+    found = document_at(call.world.state, workspace_id(call))
     if call.request.method == "PUT":
         check_stays(found)
     return found
 
 
-def workspace_at(state: State, id: str) -> Document:
-    """Read a workspace by its id; 404 where there is none."""
+def document_at(state: State, id: str) -> Document:
+    """Read a resource by its id; 404 where there is none."""
     found = state.get(id)
     if found is None:
         raise not_found(id)

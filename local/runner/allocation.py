@@ -9,7 +9,7 @@ from typing import Any
 
 from local import cores
 from local.cores import Shortage
-from local.ml.workspace import region, workspace_at
+from local.ml.workspace import document_at, region
 from local.state import Document
 from local.world import World
 
@@ -22,7 +22,7 @@ def nodes_allowed(world: World, compute: Document, wanted: int) -> int:
     clusters, size = world.processes.clusters, cores.compute_size(compute)
     if size is None or clusters.in_use(compute["id"]) + wanted > most:
         return most
-    place = region(workspace_at(world.state, compute["id"].rpartition("/computes/")[0]))
+    place = region(document_at(world.state, compute["id"].rpartition("/computes/")[0]))
     is_low = cores.is_low_priority(compute)
     short = cores.shortage(world.state, clusters, place, size, wanted, is_low=is_low)
     note_shortage(world, compute["id"], short)

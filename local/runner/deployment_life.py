@@ -9,7 +9,7 @@ from typing import Any
 
 from local.access import identity_principal
 from local.ml.locations import find_asset, locate
-from local.ml.workspace import workspace_at
+from local.ml.workspace import document_at
 from local.runner import environments, no_code
 from local.runner.data import (
     PULL,
@@ -48,7 +48,7 @@ class Life:
     def prepare(self) -> Program:
         """Check the endpoint identity's rights, build the environment, fetch model and code."""
         self.place.mkdir()
-        owner = workspace_at(self.world.state, self.owner)
+        owner = document_at(self.world.state, self.owner)
         registry = str(owner["properties"].get("containerRegistry") or "")
         if not registry:
             raise Failure("UserError", "The workspace has no container registry for its images.")

@@ -9,7 +9,7 @@ from typing import Any
 
 from local.access import Principal, identity_principal
 from local.ml.locations import Location, artifacts_of, find_asset, locate
-from local.ml.workspace import now, workspace_at
+from local.ml.workspace import document_at, now
 from local.operations import Refusal
 from local.runner import command as commands
 from local.runner import environments
@@ -122,7 +122,7 @@ class Life:
         )
 
     def _prepare(self, principal: Principal) -> Path:
-        owner = workspace_at(self.world.state, self.owner)
+        owner = document_at(self.world.state, self.owner)
         registry = str(owner["properties"].get("containerRegistry") or "")
         if not registry:
             raise Failure("UserError", "The workspace has no container registry for its images.")

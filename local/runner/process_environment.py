@@ -12,7 +12,7 @@ from typing import Any
 from local.access import Principal
 from local.login.tokens import ML_AUDIENCE, mint
 from local.ml.runs import begin_job_run
-from local.ml.workspace import region, workspace_at
+from local.ml.workspace import document_at, region
 from local.runner.job_record import read
 from local.world import World
 
@@ -50,7 +50,7 @@ def job_environment(
     world: World, id: str, job: dict[str, Any], principal: Principal, environment: Path
 ) -> dict[str, str]:
     """Give a job's variables: who it is, where it logs to, and what its author set."""
-    owner = workspace_at(world.state, id.rpartition("/jobs/")[0])
+    owner = document_at(world.state, id.rpartition("/jobs/")[0])
     name, parts = id.rpartition("/")[2], owner["id"].split("/")
     host = f"https://{region(owner)}.api.azureml.ms"
     run = begin_job_run(world, owner["id"], read(world, id))
