@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.errors import UserError
-from evaluation.rules import Breach, breaches, ends_with_question
+from evaluation.rules.travel import Breach, breaches, ends_with_question
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import training.data.get as get
-from evaluation.rules import breaches, breaks_hard_rule, ends_with_question
+from evaluation.rules.travel import breaches, breaks_hard_rule, ends_with_question
 
 RECOMMENDS = [
     ("Have you considered a resort in Tulum?", "hotels"),

@@ -1,0 +1,1 @@
+"""`tunestack evaluate`: sides asked the same, measured, reported, held to a gate."""
