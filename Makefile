@@ -19,7 +19,7 @@ BIN := $(VENV)/bin
 # step. Of the slow ones two at a time, as they kill at exact moments.
 PYTEST := $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
 
-.PHONY: help setup rehearse test test-all check lint bench engine docs clean
+.PHONY: help setup rehearse test test-all check lint bench engine actionlint docs clean
 
 help:
 	@echo 'make rehearse   the whole way on this machine: stack, training, endpoint, chat, teardown'
@@ -27,6 +27,7 @@ help:
 	@echo 'make check      format, lint, types and tests, as CI does'
 	@echo 'make docs       write the generated documents again; make bench runs the benchmarks'
 	@echo 'make engine     find or bring the pulumi command, which cloud stacks are worked with'
+	@echo 'make actionlint check the workflow that `tunestack ci init` writes; builds actionlint with go'
 	@echo 'make clean      remove the environment and the rehearsal'"'"'s state'
 
 setup: $(VENV)/.rehearse
@@ -70,6 +71,10 @@ engine: | $(VENV)/bin/python
 	@found=$$(.ci/engine) || exit $$?; \
 	[ "$$found" -ef $(BIN)/pulumi ] || ln -sf "$$found" $(BIN)/pulumi; \
 	echo "$$found $$($(BIN)/pulumi version); linked as $(BIN)/pulumi"
+
+actionlint: $(VENV)/.test
+	@.ci/actionlint
+	@$(BIN)/python -m pytest -q tests/ci/test_workflow_template.py
 
 clean:
 	@if [ -x $(BIN)/python ]; then $(BIN)/python cli.py local stop >/dev/null 2>&1 || true; fi

@@ -35,10 +35,14 @@ COLOURS = {
     "--recipe", "-r", default="",
     help="Recipe by name, or a path.  [default: what `train` takes]",
 )  # fmt: skip
+@click.option(
+    "--for", "operations", multiple=True, type=click.Choice(("up", "train", "deploy")),
+    help="Ask only what would stop this command. May be repeated.  [default: everything]",
+)  # fmt: skip
 @json_option
-def doctor(stack: str, recipe: str, as_json: bool) -> None:
+def doctor(stack: str, recipe: str, operations: tuple[str, ...], as_json: bool) -> None:
     """Check tools, rights, quota, names and dates before it costs."""
-    found = findings(Session(stack), recipe)
+    found = findings(Session(stack), recipe, operations)
     document = {"stack": stack, "findings": [asdict(finding) for finding in found]}
     output.show(document, as_json, lambda: _render(stack, found))
     wrong = [finding for finding in found if finding.status is Status.FAILED]
@@ -47,8 +51,12 @@ def doctor(stack: str, recipe: str, as_json: bool) -> None:
         raise PrerequisiteError(f"{len(wrong)} failed: {names}.", hint="The table has each fix.")
 
 
-def findings(session: Session, recipe: str = "") -> list[Finding]:
-    """Run every rule; what is wrong with settings or recipe is a finding like the others."""
+def findings(session: Session, recipe: str = "", operations: Sequence[str] = ()) -> list[Finding]:
+    """Run every rule, or those that stop one of some commands.
+
+    What is wrong with settings or recipe is a finding like the others.
+    """
+    rules = [rule for rule in all_rules() if not operations or rule.stops.intersection(operations)]
     settings, about_settings = _settings(session)
     chosen, about_recipe = _recipe(recipe, session.stack)
     facts = facts_of(session, settings)
@@ -56,7 +64,7 @@ def findings(session: Session, recipe: str = "") -> list[Finding]:
         facts = replace(facts, recipe=chosen)
     else:
         facts = replace(facts, managed=chosen)
-    return [*about_settings, *about_recipe, *run_rules(all_rules(), facts)]
+    return [*about_settings, *about_recipe, *run_rules(rules, facts)]
 
 
 def _settings(session: Session) -> tuple[Settings, list[Finding]]:

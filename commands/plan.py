@@ -11,7 +11,7 @@ from rich.markup import escape
 from commands import output, pricing
 from commands.options import json_option, stack_option
 from commands.session import Session
-from core.errors import NotSignedIn
+from core.errors import NotSignedIn, UserError
 
 if TYPE_CHECKING:
     from infra.engine import Plan, Step
@@ -29,6 +29,9 @@ MARKS = {"new": "+", "changed": "~", "same": "=", "gone": "-", "unknown": "?"}
     "--role", "is_role", is_flag=True,
     help="Print only the role that the person who deploys needs, for az role definition create.",
 )  # fmt: skip
+@click.option(
+    "--expect-no-changes", "is_final", is_flag=True, help="Exit 1 where `up` would change anything."
+)
 @pricing.training_hours_option
 @pricing.max_cost_option("a month of 730 h, with nothing running,")
 @json_option
@@ -36,6 +39,7 @@ def plan(
     stack: str,
     svg: Path | None,
     is_role: bool,
+    is_final: bool,
     training_hours: float | None,
     max_cost: float | None,
     as_json: bool,
@@ -52,6 +56,11 @@ def plan(
     document = {**found.document(), "outlook": sums.document()}
     output.show(document, as_json, lambda: show_plan(found, sums))
     pricing.check_standing(max_cost, found.prices)
+    if is_final and found.has_changes:
+        raise UserError(
+            f"{stack} is not as its settings say: `up` would change it.",
+            hint=f"tunestack up --stack {stack}",
+        )
 
 
 def outlook(session: Session, found: "Plan", hours: float | None) -> "Outlook":

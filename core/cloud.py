@@ -44,12 +44,14 @@ class Cloud:
 
     @classmethod
     def sign_in(cls, subscription_id: str) -> "Cloud":
-        """Take the credential that the environment, the Azure CLI or a managed identity offers."""
+        """Take what a GitHub job, the environment, the Azure CLI or a managed identity offers."""
         from azure.identity import DefaultAzureCredential
+
+        from core.github_token import github_credential
 
         # It warns at length about every way that it tried; `NotSignedIn` says what to do.
         logging.getLogger("azure.identity").setLevel(logging.ERROR)
-        return cls(subscription_id, DefaultAzureCredential())
+        return cls(subscription_id, github_credential() or DefaultAzureCredential())
 
     @cached_property
     def arm(self) -> Arm:

@@ -17,6 +17,9 @@ CLUSTER = re.compile(r"(?P<size>Standard_\w+)(\*(?P<nodes>[1-9]\d?))?(:(?P<prior
 CLUSTER_EXAMPLE = "Standard_NC40ads_H100_v5*2:lowPriority"
 MOST_CLUSTERS = 8
 MOST_NODES = 64
+REPOSITORY = re.compile(r"[\w.-]+(@\d+)?/[\w.-]+(@\d+)?", re.ASCII)
+"""GitHub's owner/name; with ids where subject claims are immutable, as they are in repositories
+made or renamed since 2026-07-15 (GitHub's changelog of 2026-04-23)."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,19 @@ class Features(BaseModel):
     alert_emails: tuple[str, ...] = Field(
         (), alias="alertEmails", description="Who gets the mails of budget and alerts."
     )
+    github: str = Field(
+        "",
+        description="Repository whose workflow may train and deploy, as owner/name, or"
+        " owner@ID/name@ID where its subject claims are immutable.",
+    )
+    github_branch: str = Field(
+        "", alias="githubBranch", description="Its branch that may; empty means main."
+    )
+    github_environment: str = Field(
+        "",
+        alias="githubEnvironment",
+        description="Its environment that may; empty means production.",
+    )
 
     @field_validator("clusters", "allowed_ips", "alert_emails", mode="before")
     @classmethod
@@ -119,6 +135,32 @@ class Features(BaseModel):
                 raise ValueError(f"{text!r} is no address; for example you@example.com")
         return value
 
+    @field_validator("github")
+    @classmethod
+    def _repository_is_githubs(cls, value: str) -> str:
+        if value and not REPOSITORY.fullmatch(value):
+            example = "octo-org/travel, or octo-org@123456/travel@456789"
+            raise ValueError(f"{value!r} is no repository; for example {example}")
+        return value
+
+    @field_validator("github_branch", "github_environment")
+    @classmethod
+    def _no_pattern_in_a_subject(cls, value: str) -> str:
+        """Refuse what Entra ID would compare letter by letter, and so never meet."""
+        if re.search(r"[\s*?\[\]:~^\\'\"]", value) or len(value) > 255:
+            raise ValueError(f"{value!r} is no plain name: no spaces, quotes, colons, patterns")
+        return value
+
+    @property
+    def workflow_branch(self) -> str:
+        """The branch of `github` that may act on the stack."""
+        return self.github_branch or "main"
+
+    @property
+    def workflow_environment(self) -> str:
+        """The environment of `github` that may act on the stack."""
+        return self.github_environment or "production"
+
     @property
     def storage_is_closed(self) -> bool:
         """True where storage refuses every address that is not allowed.
@@ -148,6 +190,8 @@ class Features(BaseModel):
             found.append("alertEmails: nothing would write to them; set budget or monitoring")
         if self.allowed_ips and not (self.hardened or self.private_network):
             found.append("allowedIps: no store asks for it; set hardened or privateNetwork to true")
+        if (self.github_branch or self.github_environment) and not self.github:
+            found.append("githubBranch, githubEnvironment: of no repository; set github, too")
         return found
 
 

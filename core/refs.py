@@ -58,6 +58,11 @@ class StackOutputs(Ref):
     alert_group: str = ""
     """Resource id of the action group that alerts write to; empty where nobody gets mails."""
 
+    workflow_client_id: str = ""
+    """What a repository's workflow signs in as; empty where the stack has no `github`."""
+    tenant_id: str = ""
+    """The Entra ID tenant of whoever ran `up`; empty where an earlier version made the stack."""
+
     def of_project(self) -> "StackOutputs":
         """Give the same stack with the hub's project in the workspace's place: it is one, too."""
         return self.model_copy(update={"workspace": self.project})

@@ -41,6 +41,7 @@ TOGETHER = (
     ("vmSize", "compute"),
     ("adoptWorkspace", "adoptGroup"),
     ("budget", "alertEmails", "monitoring"),
+    ("github", "githubBranch", "githubEnvironment", "person"),
     ("allowedIps", "hardened", "privateNetwork"),
     ("clusters", "lowPriority", "vmSize"),
 )
@@ -78,6 +79,10 @@ class Settings(Features):
     )
     person_type: Literal["User", "ServicePrincipal"] = Field(
         "User", alias="personType", description="What runs the command line: a person, or CI."
+    )
+    person: str = Field(
+        "",
+        description="Object id of whom the person's grants are for; empty means who runs `up`.",
     )
     purge_protection: bool = Field(
         False,
@@ -153,6 +158,14 @@ class Settings(Features):
             raise ValueError(f"{value!r} is no secrets provider; for example {example}")
         return value
 
+    @field_validator("person")
+    @classmethod
+    def _person_is_an_object_id(cls, value: str) -> str:
+        if value and not re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", value.lower()):
+            how = "az ad signed-in-user show --query id -o tsv"
+            raise ValueError(f"{value!r} is no object id; yours: {how}")
+        return value.lower()
+
     @field_validator("adopt_group")
     @classmethod
     def _group_has_azures_name(cls, value: str) -> str:
@@ -210,6 +223,8 @@ class Settings(Features):
         found, known = self.unfitting(), vm_size(self.vm_size)
         if self.adopt_workspace and not self.adopt_group:
             found.append("adoptWorkspace: name its resource group, too, in adoptGroup")
+        if self.github and not self.person:
+            found.append("github: a workflow's plan would take your grants for its own; set person")
         if known and self.compute == "gpu" and not known.gpus:
             found.append(f"vmSize: {known.name} has no GPU; set compute to cpu")
         if known and self.compute == "cpu" and known.gpus:

@@ -57,6 +57,15 @@ _TYPES = (
         "managed identity",
     ),
     ArmType(
+        "azure-native:managedidentity:FederatedIdentityCredential",
+        "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials",
+        "2023-01-31",
+        _GROUP + "/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{resourceName}"
+        "/federatedIdentityCredentials/{federatedIdentityCredentialResourceName}",
+        "federated credential",
+        frozenset(),
+    ),
+    ArmType(
         "azure-native:storage:StorageAccount",
         "Microsoft.Storage/storageAccounts",
         "2024-01-01",

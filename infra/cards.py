@@ -23,6 +23,7 @@ COLOURS = {
     Who.HUB: "#8e562e",
     Who.AI_ACCOUNT: "#005b70",
     Who.PERSON: "#107c41",
+    Who.WORKFLOW: "#8a3707",
 }
 GREY = "#605e5c"
 CHARACTERS = 42

@@ -177,7 +177,8 @@ def grant_rows(site: Site) -> tuple[GrantRow, ...]:
         "workspace identity": site.names.workspace_identity,
         "hub identity": site.names.hub_identity,
         "AI account identity": site.names.ai_account,
-        "person": "the person who runs `up`",
+        "person": site.settings.person or "the person who runs `up`",
+        "workflow identity": site.names.workflow_identity,
     }
     return tuple(
         GrantRow(who[grant.who], grant.role.title, grant.scope, grant.reason)
@@ -219,6 +220,8 @@ def check_person(settings: Settings, cloud: "Cloud") -> None:
         SettingsError: Azure would refuse the person's grant, half-way.
     """
     person = cloud.person()
+    if settings.person not in ("", person.object_id):
+        return  # the grants are for somebody else, of whom the credential says nothing
     meant = "User" if person.is_person else "ServicePrincipal"
     if settings.person_type != meant:
         raise SettingsError(

@@ -174,6 +174,38 @@ NETWORK_GRANTS = (
 """What the feature `private_network` adds. Microsoft lists the approvals for a user-assigned
 identity; which identity pushes an image that a cluster built is not said anywhere."""
 
+WORKFLOW_GRANTS = (
+    Grant(
+        Who.WORKFLOW,
+        Role.READER,
+        Scope.GROUP,
+        "reads what stands, for plan, doctor and status; Reader sees no data and no key",
+        "github",
+    ),
+    Grant(
+        Who.WORKFLOW,
+        Role.DATA_SCIENTIST,
+        Scope.WORKSPACE,
+        "submits jobs, registers models, changes endpoints and asks them; makes no cluster",
+        "github",
+    ),
+    Grant(
+        Who.WORKFLOW,
+        Role.BLOB_CONTRIBUTOR,
+        Scope.STORAGE,
+        "uploads data and code, reads what jobs leave",
+        "github",
+    ),
+    Grant(
+        Who.WORKFLOW,
+        Role.IDENTITY_OPERATOR,
+        Scope.ENDPOINT_IDENTITY,
+        "lets an endpoint that it makes run as that identity",
+        "github",
+    ),
+)
+"""What the setting `github` adds: train, evaluate and deploy, but neither `up` nor `destroy`."""
+
 OWN_SCOPES = (Scope.HUB, Scope.HUB_PROJECT, Scope.AI_ACCOUNT, Scope.AI_PROJECT)
 """What is never adopted."""
 
@@ -192,7 +224,7 @@ def grants(
     """
     return tuple(
         grant
-        for grant in (*GRANTS, *AI_GRANTS, *NETWORK_GRANTS)
+        for grant in (*GRANTS, *AI_GRANTS, *NETWORK_GRANTS, *WORKFLOW_GRANTS)
         if (not grant.feature or grant.feature in features)
         and (own_group or grant.scope is not Scope.GROUP)
         and (

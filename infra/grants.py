@@ -31,6 +31,8 @@ class Grants(pulumi.ComponentResource):
             self._principals[Who.WORKSPACE] = identities.workspace.principal_id
         if identities.hub:
             self._principals[Who.HUB] = identities.hub.principal_id
+        if identities.workflow:
+            self._principals[Who.WORKFLOW] = identities.workflow.principal_id
         if ai_account is not None:
             self._principals[Who.AI_ACCOUNT] = ai_account
         self._given: dict[Who, list[pulumi.Resource]] = defaultdict(list)

@@ -20,6 +20,7 @@ class Identities(pulumi.ComponentResource):
         self.job = self._identity("job", site.names.job_identity)
         self.workspace = self._for_workspace()
         self.hub = self._identity("hub", site.names.hub_identity) if site.settings.hub else None
+        self.workflow = self._for_workflow()
         self.register_outputs({})
 
     def _for_workspace(self) -> managedidentity.UserAssignedIdentity | None:
@@ -27,6 +28,12 @@ class Identities(pulumi.ComponentResource):
         if self._site.settings.adopt_workspace:
             return None
         return self._identity("workspace", self._site.names.workspace_identity)
+
+    def _for_workflow(self) -> managedidentity.UserAssignedIdentity | None:
+        """Make one where a repository's workflow is to act on the stack."""
+        if not self._site.settings.github:
+            return None
+        return self._identity("workflow", self._site.names.workflow_identity)
 
     def _identity(self, who: str, name: str) -> managedidentity.UserAssignedIdentity:
         return managedidentity.UserAssignedIdentity(

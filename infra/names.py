@@ -30,6 +30,7 @@ class Names:
     hub: str
     hub_project: str
     hub_identity: str
+    workflow_identity: str
     ai_account: str
     """Also its subdomain, which all of Azure shares."""
     ai_project: str
@@ -57,6 +58,7 @@ def names(subscription: str, stack: str, generation: int = 1) -> Names:
         hub=f"hub-{_slug(own, 24)}{later}",
         hub_project=f"prj-{_slug(own, 24)}{later}",
         hub_identity=f"id-{_slug(own, 60)}-hub",
+        workflow_identity=f"id-{_slug(own, 60)}-workflow",
         ai_account=f"ai-{short}-{unique[:10]}",
         ai_project=f"prj-{_slug(own, 40)}",
         budget=f"budget-{_slug(own, 40)}",

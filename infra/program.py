@@ -19,6 +19,7 @@ from infra.monitoring import Monitoring
 from infra.roles import Scope, Who
 from infra.site import ENGINE_TAG, PULUMI, Site
 from infra.stores import Linked, Stores
+from infra.workflow import Workflow
 from infra.workspace import Workspace
 
 
@@ -33,8 +34,12 @@ def declare(settings: Settings, *, engine: str = PULUMI) -> Mapping[str, Any]:
     before_account, before_project = before_account_goes(site), before_project_goes(site)
     account = AiAccount(site, group, before_account) if settings.hub or settings.foundry else None
     principal = account.principal if account else None
-    grants = Grants(site, identities, person=caller.object_id, ai_account=principal)
+    person = settings.person or caller.object_id
+    grants = Grants(site, identities, person=person, ai_account=principal)
     grants.give(Scope.GROUP, group.id)
+    grants.give(Scope.ENDPOINT_IDENTITY, identities.endpoint.id)
+    if identities.workflow:
+        Workflow(site, group, identities.workflow)
     if account:
         grants.give(Scope.AI_ACCOUNT, account.id)
 
@@ -73,6 +78,8 @@ def declare(settings: Settings, *, engine: str = PULUMI) -> Mapping[str, Any]:
         **_ai(account, hub, foundry),
         "endpoint_logs": monitoring.logs if monitoring else "",
         "alert_group": monitoring.alert_group if monitoring else "",
+        "workflow_client_id": identities.workflow.client_id if identities.workflow else "",
+        "tenant_id": caller.tenant_id,
     }
 
 

@@ -18,6 +18,8 @@ class Role(Enum):
         "Azure AI Enterprise Network Connection Approver",
         "b556d68e-0be0-4f35-a333-ad7ee1ce17ea",
     )
+    READER = ("Reader", "acdd72a7-3385-48ef-bd42-f606fba81ae7")
+    IDENTITY_OPERATOR = ("Managed Identity Operator", "f1a07417-d97a-45cb-824c-7a7467783830")
     DATA_SCIENTIST = ("AzureML Data Scientist", "f6c7c914-8db3-469d-8ca1-694a8f32e121")
     BLOB_OWNER = ("Storage Blob Data Owner", "b7e6dc6d-f1e8-4753-8033-0f276bb0955b")
     AI_DEVELOPER = ("Azure AI Developer", "64702f94-c441-49e6-a78b-ef80e0188fee")
@@ -59,6 +61,7 @@ class Who(StrEnum):
     HUB = "hub identity"
     AI_ACCOUNT = "AI account identity"
     PERSON = "person"
+    WORKFLOW = "workflow identity"
 
 
 class Scope(StrEnum):
@@ -74,6 +77,7 @@ class Scope(StrEnum):
     HUB_PROJECT = "hub project"
     AI_ACCOUNT = "AI account"
     AI_PROJECT = "Foundry project"
+    ENDPOINT_IDENTITY = "endpoint identity"
 
 
 @dataclass(frozen=True)
@@ -109,6 +113,7 @@ NEEDED_BY = {
 OF_FEATURES = {
     "hub": "the hub, its project and serverless tuning",
     "foundry": "tuning OpenAI models",
+    "github": "the workflow of `tunestack ci`",
 }
 """What fails first without a grant that a feature adds."""
 

@@ -26,6 +26,9 @@ def person_type(facts: Facts) -> Iterator[Finding]:
     if facts.cloud is None:
         return
     person, told = facts.person(), facts.settings.person_type
+    if facts.settings.person not in ("", person.object_id):
+        yield ok(f"the person's grants are for {facts.settings.person}, and you are another")
+        return
     meant = "User" if person.is_person else "ServicePrincipal"
     if told == meant:
         yield ok(f"{meant}, as personType says")

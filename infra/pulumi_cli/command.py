@@ -78,6 +78,8 @@ def environment(site: Site) -> dict[str, str]:
     for name in ("CLIENT_ID", "CLIENT_SECRET", "TENANT_ID"):
         if os.environ.get(f"AZURE_{name}"):
             found[f"ARM_{name}"] = os.environ[f"AZURE_{name}"]
+    if os.environ.get("ACTIONS_ID_TOKEN_REQUEST_URL") and "ARM_CLIENT_SECRET" not in found:
+        found["ARM_USE_OIDC"] = "true"  # a GitHub job: the provider asks for tokens itself
     return found
 
 

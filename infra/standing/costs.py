@@ -71,12 +71,19 @@ class Costs:
         """USD an hour now; None where a price is not known."""
         return total([*(item.per_hour for item in self.items), self.nodes_per_hour])
 
+    @property
+    def known_per_hour(self) -> float:
+        """USD an hour now of what has a known price: at least so much."""
+        amounts = (*(item.per_hour for item in self.items), self.nodes_per_hour)
+        return sum(amount for amount in amounts if amount is not None)
+
     def document(self) -> dict[str, Any]:
         """Give it JSON-ready."""
         return {
             "items": [asdict(item) for item in self.items],
             "usd": round(self.usd, 4),
             "per_hour": None if self.per_hour is None else round(self.per_hour, 4),
+            "known_per_hour": round(self.known_per_hour, 4),
             "unknown": list(self.unknown),
             "not_seen": NOT_SEEN,
         }

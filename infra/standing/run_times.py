@@ -27,6 +27,9 @@ PROBE_TAG = "tunestack-probe"
 EXPORT_TAG = "tunestack-export"
 """On a job that made another form of a model: it trained nothing."""
 
+EVALUATION_TAG = "tunestack-evaluation"
+"""On a job that had models answered and scored."""
+
 ESTIMATE_TAG = "tunestack-estimate-usd"
 """The price that was told when the job was submitted (training/submission.py sets it)."""
 
@@ -130,8 +133,8 @@ def _identity(item: Mapping[str, Any]) -> str:
 def _is_ours(item: Mapping[str, Any]) -> bool:
     properties = item.get("properties") or {}
     tags = properties.get("tags") or {}
-    is_training = PROBE_TAG not in tags and EXPORT_TAG not in tags
-    return properties.get("experimentName") == EXPERIMENT and is_training
+    is_other = not tags.keys().isdisjoint((PROBE_TAG, EXPORT_TAG, EVALUATION_TAG))
+    return properties.get("experimentName") == EXPERIMENT and not is_other
 
 
 def _created(item: Mapping[str, Any]) -> str:

@@ -109,7 +109,7 @@ def _view(
         for row in own
         if row["type"].lower() == ACCOUNTS
     ]
-    running = [row for one in found for row in _running(arm, stack, one, now)]
+    rows = [row for one in found for row in running(arm, stack, one, now)]
     standing = [standing_price(row["type"], _sku(row)) for row in own]
     expires = next(filter(None, (_tag(row, EXPIRES_TAG) for row in (*own_groups, *own))), "")
     return StackView(
@@ -121,9 +121,9 @@ def _view(
         expires=expires,
         is_expired=_is_expired(expires, now),
         resources=len(own) + len(own_groups),
-        running=tuple(running),
+        running=tuple(rows),
         jobs=tuple(job.name for one in found for job in one.jobs),
-        per_hour=total([*standing, *(row.per_hour for row in running)]),
+        per_hour=total([*standing, *(row.per_hour for row in rows)]),
         command=f"tunestack destroy --stack {stack}",
     )
 
@@ -150,7 +150,8 @@ def _workloads(arm: "Arm", workspace: str, stack: str, own: Sequence[Row]) -> Wo
     return found.of_stack(stack, [row["id"] for row in own if row["type"].lower() == IDENTITIES])
 
 
-def _running(arm: "Arm", stack: str, found: Workloads, now: datetime) -> list[Running]:
+def running(arm: "Arm", stack: str, found: Workloads, now: datetime) -> list[Running]:
+    """Say of all that runs whether it is idle, how that shows and what ends it."""
     rows = [_endpoint(arm, stack, item, now) for item in found.endpoints]
     rows += [_hosted(arm, stack, item, now) for item in found.hosted]
     return rows + [_compute(stack, item, found) for item in found.computes if item.nodes]

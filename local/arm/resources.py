@@ -18,6 +18,7 @@ from local.arm.checks import (
     check_place,
     check_update,
 )
+from local.arm.federated import CREDENTIAL
 from local.arm.holds import find_held, is_final, keep_deleted, release, revived
 from local.arm.hubs import CONNECTION
 from local.arm.identities import settle_identity
@@ -35,6 +36,7 @@ from local.world import World
 
 TYPES: tuple[ResourceType, ...] = (
     *PLAIN_TYPES,
+    CREDENTIAL,
     VAULT,
     ACCOUNT,
     *AI_TYPES,
@@ -49,6 +51,7 @@ READ_ONLY = ("id", "name", "type", "systemData", "etag", "identity.principalId")
 GROUP_PATH = "/subscriptions/{subscription}/resourceGroups/{group}/providers/"
 STATELESS = (
     "Microsoft.ManagedIdentity/userAssignedIdentities",
+    CREDENTIAL.type,
     "Microsoft.Storage/storageAccounts/blobServices",
     "Microsoft.Storage/storageAccounts/blobServices/containers",
     "Microsoft.MachineLearningServices/workspaces/datastores",

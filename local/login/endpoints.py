@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from local.access import Principal
+from local.login.federation import Untrusted, exchange, find_identity
 from local.login.tokens import AUDIENCES, LIFETIME, mint
 from local.operations import LOGIN, Call, Refusal, operation
 from local.tenant import Tenant, tenant
@@ -60,24 +61,24 @@ def openid_configuration(call: Call) -> dict[str, Any]:
     host=LOGIN,
     anonymous=True,
     raw=True,
-    note="client_credentials with a secret only; tokens are signed and checked",
+    note="client_credentials with the person's secret, or with a token that a managed identity"
+    " trusts, whose claims are checked and whose signature is not; tokens given are signed",
 )
 async def token(call: Call) -> dict[str, Any]:
-    """Hand out a token for the person's client id and secret."""
+    """Hand out a token for the person's client id and secret, or for a trusted foreign token."""
     home = _own_tenant(call)
     form = {
         key: values[0] for key, values in parse_qs((await call.request.body()).decode()).items()
     }
     if form.get("grant_type") != "client_credentials":
         raise _refused(400, "unsupported_grant_type", 70003, "The grant type is not supported.")
-    _check_secret(home, form)
+    principal = _principal(call, home, form)
     audience = _audience(form.get("scope", ""))
-    person = Principal("ServicePrincipal", home.person_object_id, home.person_client_id)
     return {
         "token_type": "Bearer",
         "expires_in": LIFETIME - 1,
         "ext_expires_in": LIFETIME - 1,
-        "access_token": mint(call.world.folder, person, audience),
+        "access_token": mint(call.world.folder, principal, audience),
     }
 
 
@@ -86,6 +87,18 @@ def _own_tenant(call: Call) -> Tenant:
     if asked.lower() not in (home.tenant_id, "organizations", "common"):
         raise _refused(400, "invalid_request", 90002, f"Tenant '{asked}' not found.")
     return home
+
+
+def _principal(call: Call, home: Tenant, form: dict[str, str]) -> Principal:
+    """Say who asks: a managed identity by what it trusts, else the person by the secret."""
+    identity = find_identity(call, form.get("client_id", ""))
+    if identity is None:
+        _check_secret(home, form)
+        return Principal("ServicePrincipal", home.person_object_id, home.person_client_id)
+    try:
+        return exchange(call, identity, form)
+    except Untrusted as error:
+        raise _refused(401, "invalid_client", error.number, error.text) from error
 
 
 def _check_secret(home: Tenant, form: dict[str, str]) -> None:

@@ -35,6 +35,7 @@ VARIANTS: tuple[dict[str, Any], ...] = (
     {"budget": 250, "alertEmails": ["nlp@example.com", "cfo@example.com"]},
     {"monitoring": True},
     {"monitoring": True, "alertEmails": ["nlp@example.com"], "compute": "cpu"},
+    {"github": "octo-org/travel", "person": "0a1b2c3d-0000-4000-8000-0000000000ff"},
     {"hub": True},
     {"foundry": True},
     {"hub": True, "foundry": True, "generation": 3, "tags": ["team=nlp"]},

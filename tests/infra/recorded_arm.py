@@ -186,7 +186,7 @@ class RecordedArm:
         if "/providers/" in path:
             parts = path.rsplit("/providers/", 1)[1].split("/")
             answer["type"] = "/".join([parts[0], *parts[1::2]])
-        if "userAssignedIdentities" in path:
+        if str(answer.get("type", "")).endswith("/userAssignedIdentities"):
             self._made += 1
             of = f"{path} {self._made}"
             properties |= {"principalId": guid(f"principal {of}"), "clientId": guid(of)}

@@ -26,6 +26,7 @@ RULES = {
     "hub": r"[a-zA-Z0-9][a-zA-Z0-9_-]{2,32}",
     "hub_project": r"[a-zA-Z0-9][a-zA-Z0-9_-]{2,32}",
     "hub_identity": r"[a-zA-Z0-9][a-zA-Z0-9_-]{2,127}",
+    "workflow_identity": r"[a-zA-Z0-9][a-zA-Z0-9_-]{2,127}",
     "ai_account": r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])",
     "ai_project": r"[a-zA-Z0-9][a-zA-Z0-9_.-]{1,63}",
     "budget": r"[a-zA-Z0-9_-]{1,63}",
