@@ -65,6 +65,14 @@ def spent(session: Session) -> "Costs":
     return replace(found_costs, items=(*found_costs.items, *tuning_items(session)))
 
 
+def standing_since(session: Session) -> datetime | None:
+    """Say since when the stack stands; None where nothing of it tells."""
+    from infra.site import Site
+
+    site = Site(session.settings, _subscription(session), session.stack)
+    return _since(session, site, session.engine.outputs())
+
+
 def billed(session: Session) -> dict[str, Any]:
     """Ask what the bill of this month says of the stack's group.
 

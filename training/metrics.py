@@ -14,6 +14,8 @@ from core.refs import StackOutputs
 
 Point = tuple[int, float]
 
+LOSSES = ("loss", "eval_loss")
+
 
 def job_metrics(cloud: Cloud, outputs: StackOutputs, job: str) -> dict[str, float]:
     """Give the last value of each metric that a job has tracked; empty before the first."""
@@ -24,20 +26,7 @@ def job_metrics(cloud: Cloud, outputs: StackOutputs, job: str) -> dict[str, floa
 
 def metric_history(cloud: Cloud, outputs: StackOutputs, job: str, metric: str) -> list[Point]:
     """Give a metric's curve as (step, value), in the order of steps."""
-    tracking = Tracking(cloud, outputs)
-    points: list[Point] = []
-    page = ""
-    while True:
-        found = tracking.get(
-            "metrics/get-history", run_id=job, metric_key=metric, max_results=1000, page_token=page
-        )
-        points += [
-            (int(point.get("step", 0)), float(point["value"]))
-            for point in (found or {}).get("metrics") or []
-        ]
-        page = (found or {}).get("next_page_token") or ""
-        if not page:
-            return sorted(points, key=lambda point: point[0])
+    return Tracking(cloud, outputs).curve(job, metric)
 
 
 def failure_reason(cloud: Cloud, outputs: StackOutputs, job: str) -> str:
@@ -49,9 +38,9 @@ def failure_reason(cloud: Cloud, outputs: StackOutputs, job: str) -> str:
 
 def curve_summary(cloud: Cloud, outputs: StackOutputs, job: str) -> dict[str, Any]:
     """Give the first, last and best point of each loss that a job has tracked."""
-    found = {}
-    for metric in ("loss", "eval_loss"):
-        if points := metric_history(cloud, outputs, job, metric):
+    found, tracking = {}, Tracking(cloud, outputs)
+    for metric in LOSSES:
+        if points := tracking.curve(job, metric):
             finite = [point for point in points if math.isfinite(point[1])] or points
             best = min(finite, key=lambda point: point[1])
             ends = {"first": points[0], "last": points[-1], "best": best}
@@ -101,6 +90,32 @@ class Tracking:
         """Call an MLflow route; None where it knows no such run or metric."""
         url = f"{self._host}/mlflow/v2.0{self._workspace}/api/2.0/mlflow/{route}"
         return self._read(url, {key: value for key, value in parameters.items() if value != ""})
+
+    def curve(self, job: str, metric: str) -> list[Point]:
+        """Give a metric's curve as (step, value), in the order of steps."""
+        points: list[Point] = []
+        page = ""
+        while True:
+            found = self.get(
+                "metrics/get-history",
+                run_id=job,
+                metric_key=metric,
+                max_results=1000,
+                page_token=page,
+            )
+            points += [
+                (int(point.get("step", 0)), float(point["value"]))
+                for point in (found or {}).get("metrics") or []
+            ]
+            page = (found or {}).get("next_page_token") or ""
+            if not page:
+                return sorted(points, key=lambda point: point[0])
+
+    def settings(self, job: str) -> dict[str, str]:
+        """Give what a job has told of its recipe, by dotted path; empty before it has."""
+        found = (self.get("runs/get", run_id=job) or {}).get("run") or {}
+        told = (found.get("data") or {}).get("params") or []
+        return {str(one["key"]): str(one["value"]) for one in told}
 
     def history(self, route: str) -> dict[str, Any] | None:
         """Call a run history route."""

@@ -1,0 +1,1 @@
+"""`tunestack status`, and the page of a stack that it writes."""

@@ -1,0 +1,1 @@
+"""The page of a stack: pure text from facts, whole by itself."""
