@@ -74,8 +74,9 @@ def test_what_runs_on_a_node_imports_nothing_of_ours() -> None:
         assert not imports(path) & OURS, path
 
 
-def test_the_fingerprint_that_is_copied_is_standard_library_only() -> None:
-    assert imports(ROOT / "core/template_fingerprint.py") <= set(sys.stdlib_module_names)
+@pytest.mark.parametrize("module", ["template_fingerprint", "overfit"])
+def test_what_of_core_is_copied_to_a_node_is_standard_library_only(module: str) -> None:
+    assert imports(ROOT / f"core/{module}.py") <= set(sys.stdlib_module_names)
 
 
 def test_only_infra_imports_pulumi() -> None:

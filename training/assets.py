@@ -16,6 +16,7 @@ from core.cloud import Cloud
 from core.errors import PrerequisiteError, SettingsError, UserError
 from core.recipe import BaseModelSource, Recipe
 from core.refs import StackOutputs
+from training.artifacts import blob_folder
 
 VERSION_DIGITS = 16
 
@@ -60,6 +61,31 @@ def require_data(cloud: Cloud, outputs: StackOutputs, reference: str) -> str:
                 hint="Give the files: --data FOLDER, or --train-file and --eval-file.",
             ) from error
     return reference
+
+
+def read_data(cloud: Cloud, outputs: StackOutputs, reference: str) -> bytes:
+    """Read the file of a data asset, `azureml:name:version`.
+
+    Raises:
+        UserError: the workspace has it no more.
+    """
+    from azure.core.exceptions import ResourceNotFoundError
+
+    _, name, version = reference.split(":")
+    with operation(f"read the data asset {name}"):
+        try:
+            path = str(cloud.workspace(outputs).data.get(name, version).path)
+        except ResourceNotFoundError:
+            path = ""
+    found = re.search(r"datastores/([^/]+)/paths/(.+)/([^/]+)", path)
+    folder = blob_folder(cloud, outputs, f"{found[2]}/", found[1]) if found else None
+    content = folder.read(found[3]) if folder and found else None
+    if content is None:
+        raise UserError(
+            f"The data asset {name}:{version} is not in the workspace any more.",
+            hint="Give the file: --data FILE.",
+        )
+    return content
 
 
 def packaged_weights(recipe: Recipe) -> Path | None:

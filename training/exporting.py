@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core import template_fingerprint
+from core import overfit, template_fingerprint
 from core.azure_errors import operation, quietly, uploaded
 from core.cloud import Cloud
 from core.environments import Device, digest, ensure_environment, pinned_environment
@@ -171,7 +171,7 @@ def stage_program(kind: ExportKind, work: Path) -> Path:
     files = [EXPORT_FOLDER / name for name in programs]
     if kind.requirements:
         files.append(EXPORT_FOLDER / kind.requirements)
-    for file in [*files, Path(template_fingerprint.__file__)]:
+    for file in [*files, Path(template_fingerprint.__file__), Path(overfit.__file__)]:
         shutil.copy(file, code)
     return code
 

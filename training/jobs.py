@@ -39,6 +39,11 @@ def list_jobs(cloud: Cloud, outputs: StackOutputs) -> list[dict[str, Any]]:
     return sorted((describe_job(job) for job in jobs), key=_by_time, reverse=True)
 
 
+def is_training(job: dict[str, Any]) -> bool:
+    """Tell whether a job of the list makes a model; others export one, or evaluate."""
+    return "model_name" in job["tags"]
+
+
 def describe_job(job: Any) -> dict[str, Any]:
     """Give what is worth showing of a job, JSON-ready."""
     created = getattr(job.creation_context, "created_at", None)

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from core.cloud import Cloud
+from core.overfit import judge
 from core.refs import StackOutputs
 from training.artifacts import BlobFolder, output_folder
 from training.explain import Explanation
 from training.follow import Metrics, read_log
 from training.job import chart, page
 from training.job.run_facts import complete
-from training.job.verdict import judge
 from training.jobs import describe_job, find_job
 
 FACTS, SAMPLES = "run.json", "samples.jsonl"

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from core import template_fingerprint
+from core import overfit, template_fingerprint
 from core.azure_errors import operation, quietly, uploaded
 from core.cloud import Cloud
 from core.environments import Device, ensure_environment
@@ -108,10 +108,11 @@ def submit(cloud: Cloud, outputs: StackOutputs, order: Order) -> JobRef:
 
 
 def stage_code(order: Order, work: Path) -> Path:
-    """Make the folder that goes to the node: the job program, the fingerprint, the recipe."""
+    """Make the folder that goes to the node: the job program, what core shares, the recipe."""
     code = work / "train"
     shutil.copytree(order.code, code, ignore=NOT_STAGED)
-    shutil.copy(str(template_fingerprint.__file__), code)
+    for shared in (template_fingerprint, overfit):
+        shutil.copy(str(shared.__file__), code)
     (code / RECIPE_FILE).write_text(order.recipe.model_dump_json(indent=2), encoding="utf-8")
     return code
 

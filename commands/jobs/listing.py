@@ -9,6 +9,7 @@ from commands.managed.documents import job_document
 from commands.output import say
 from commands.session import Session
 from core.errors import CloudError
+from training.evaluation_orders import EVALUATED, EVALUATION_TAG
 from training.exporting import EXPORT, EXPORTED_FROM
 from training.jobs import list_jobs
 from training.managed.services import services
@@ -67,8 +68,10 @@ def columns(found: list[Document]) -> tuple[list[str], list[tuple[str, ...]]]:
 
 
 def place_in_run(job: Document) -> str:
-    """Say of which run a job is a further try, or of which model an export; else empty."""
+    """Say of which run a job is a further try, of which model an export, or whom it asks."""
     if EXPORTED_FROM in job["tags"]:
         return f"{job['tags'].get(EXPORT, 'export')} of {job['tags'][EXPORTED_FROM]}"
+    if EVALUATION_TAG in job["tags"]:
+        return f"evaluates {job['tags'].get(EVALUATED, '')}"
     number, run = job["tags"].get(TRY_TAG, "1"), job["tags"].get(RUN_TAG, "")
     return "" if number == "1" else f"try {number} of {run}"

@@ -14,9 +14,8 @@ from commands.output import show, table
 from commands.pricing import dollars
 from commands.session import Session
 from core.errors import UserError
-from training.exporting import EXPORT_JOB_TAG
 from training.failures import EXPLAINED, explain_job
-from training.jobs import find_job
+from training.jobs import find_job, is_training
 from training.report import read_run, write_page
 from training.submission import job_ref
 
@@ -44,7 +43,7 @@ def report(name: str, folder: Path | None, stack: str, as_json: bool) -> None:
 
 
 def _newest(session: Session) -> str:
-    found = [job for job in all_jobs(session) if EXPORT_JOB_TAG not in job["tags"]]
+    found = [job for job in all_jobs(session) if job["route"] != "azureml" or is_training(job)]
     if not found:
         raise UserError("There is no job yet.", hint="tunestack train")
     return str(found[0]["name"])

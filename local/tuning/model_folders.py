@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from core import template_fingerprint
+from core import overfit, template_fingerprint
 from local.runner import environments
 from local.runner.data import link
 from local.runner.instance_life import log_tail
@@ -55,7 +55,7 @@ def stage_job(world: World, target: Path) -> Path:
     """Make the folder of the job program as a node gets it, but for its recipe; give it."""
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
-    for own in (servable.__file__, template_fingerprint.__file__):
+    for own in (servable.__file__, template_fingerprint.__file__, overfit.__file__):
         shutil.copy(str(own), target)
     # After them: a test's program may bring a `servable.py` of its own.
     shutil.copytree(programs(world.state).job, target, ignore=NOT_STAGED, dirs_exist_ok=True)

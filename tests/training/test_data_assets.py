@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from core.cloud import Cloud
+from core.errors import UserError
 from core.refs import StackOutputs
 from training import assets
-from training.assets import ensure_data, file_sha256
+from training.assets import ensure_data, file_sha256, read_data
 
 
 def test_the_same_content_goes_up_once_and_another_makes_a_version(
@@ -37,3 +38,14 @@ def test_the_same_content_goes_up_once_and_another_makes_a_version(
     assert len(sent) == 2
     versions = cloud.workspace(outputs).data.list(name="tunestack-once")
     assert len(list(versions)) == 2
+
+
+def test_a_files_content_comes_back_as_it_went_up(
+    cloud: Cloud, outputs: StackOutputs, tmp_path: Path
+) -> None:
+    path = tmp_path / "held out.jsonl"
+    path.write_text('{"text": "Grüße"}\n', encoding="utf-8")
+    asset = ensure_data(cloud, outputs, "tunestack-back", path, file_sha256(path))
+    assert read_data(cloud, outputs, asset) == path.read_bytes()
+    with pytest.raises(UserError, match="tunestack-back:0 is not in the workspace"):
+        read_data(cloud, outputs, "azureml:tunestack-back:0")

@@ -15,6 +15,9 @@ import commands.models.price
 import commands.reproduce
 import deploy.endpoint
 import training.follow
+from commands.evaluate.asked import OnNode
+from commands.evaluate.held_out import held_out
+from commands.evaluate.sides import resolve
 from commands.jobs.cost import JobCost
 from commands.models.price import paid_for
 from commands.session import Session
@@ -22,9 +25,12 @@ from core.cloud import Cloud
 from core.refs import EndpointRef, ModelRef, StackOutputs
 from core.settings import Settings
 from deploy.endpoint import DeploymentState, EndpointState
+from evaluation.cases import fingerprint
+from evaluation.suite import Suite
 from tests.training.quick import QUICK_JOB, chats, recipe
 from tests.typed_commands import run, run_json
 from training.data.check import check_file
+from training.evaluating import NodeSide
 from training.follow import follow
 from training.kept_orders import read_order
 from training.lineage import read_lineage
@@ -304,3 +310,21 @@ def test_all_that_is_gone_or_another_is_told_at_once(
     assert f"it was made from {hashlib.sha256(b'GGUF').hexdigest()[:12]}" in told
     assert f"training data: The data asset {asset}:{version} is not in the workspace" in told
     assert "tunestack train --like" in told
+
+
+def test_an_evaluation_finds_a_model_its_base_and_what_was_held_out_of_it(
+    model: str, cloud: Cloud, outputs: StackOutputs
+) -> None:
+    session = Session("local")
+    base, tuned = resolve(session, ["base", model], live=False)
+    lineage = read_lineage(cloud, outputs, ModelRef.parse(model))
+    assert base.way == OnNode(NodeSide("base", lineage.job, "base"))
+    assert tuned.way == OnNode(NodeSide(model, lineage.job, "model", model=model))
+    assert tuned.side.identity["weights"] == fingerprint(lineage.weights)
+    assert lineage.order is not None
+    cases, source, notes = held_out(session, [base, tuned], None, Suite(name="none"), None)
+    assert len(cases) == lineage.order.validation.rows
+    assert (source.name, source.sha256) == (
+        lineage.order.validation.asset, lineage.inputs["validation data"],
+    )  # fmt: skip
+    assert notes == (), "nothing held out was trained on"

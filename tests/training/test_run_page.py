@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from core.overfit import judge
 from training.explain import Evidence, explain
 from training.job.chart import draw, series
 from training.job.page import render
 from training.job.run_facts import complete
-from training.job.verdict import judge
 from training.report import merged, write_page
 
 EVIL = "<script>alert('x')</script><img src=https://example.org/x onerror=alert(1)>\"'&"

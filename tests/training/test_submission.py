@@ -28,7 +28,8 @@ def test_the_upload_holds_program_recipe_and_fingerprint_and_no_litter(tmp_path:
     made = order(tmp_path, recipe())
     code = stage_code(made.__class__(**{**vars(made), "code": job}), tmp_path)
     assert sorted(path.name for path in code.iterdir()) == [
-        "own.jinja", "recipe.json", "requirements.txt", "template_fingerprint.py", "train.py",
+        "overfit.py", "own.jinja", "recipe.json", "requirements.txt", "template_fingerprint.py",
+        "train.py",
     ]  # fmt: skip
     assert type(made.recipe).model_validate_json((code / "recipe.json").read_text()) == made.recipe
 

@@ -183,8 +183,13 @@ def test_train_submits_follows_and_registers(tmp_path: Path) -> None:
     assert run_json("models", "register", name)["version"] == made["model"]["version"]
     assert run_json("models", "show", "typed")["tags"]["recipe"] == "quick"
     compared = run_json("models", "compare", "typed")
-    assert (compared["base"]["breaking_the_rule"], compared["tuned"]["breaking_the_rule"]) == (1, 0)
-    assert "recommends hotels: Try Hotel Borges." in run("models", "compare", "typed").stdout
+    broken = [compared[side]["breaking"]["hard_rule"] for side in ("base", "tuned")]
+    assert broken == [1, 0]
+    page = tmp_path / "compared.html"
+    told = run("models", "compare", "typed", "--html", page).stdout
+    assert "hard rule" in told and "): Try Hotel Borges." in told
+    assert "Too few cases to tell tuned from base." in told
+    assert "Try Hotel Borges." in page.read_text()
     got = run_json("jobs", "download", name, "--output", "report", "--folder", tmp_path / "got")
     assert (Path(got["report"]) / "samples.jsonl").is_file()
     assert f"{name}: Completed" in run("jobs", "cancel", name).stdout

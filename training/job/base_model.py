@@ -11,7 +11,7 @@ from unittest import mock
 import numpy as np
 import torch
 from attention import choose_attention
-from base_tokenizer import gguf_tokenizer
+from base_tokenizer import find, gguf_tokenizer
 from device import Device
 from failure import JobError
 from quantised import four_bits, is_quantised, keep_differentiable, quantise
@@ -43,12 +43,12 @@ def load_base(
     made from.
     """
     in_four_bits = recipe.method == "qlora" and not in_full
-    settings = _settings(recipe, device)
+    settings = loading_settings(recipe, device)
     if recipe.base.source == "random":
         tokenizer = random_tokenizer(texts)
         model = random_model(recipe.base.architecture.as_dict(), tokenizer, recipe.training.seed)
     elif recipe.base.file and folder is not None:
-        model, tokenizer = _from_gguf(_find(folder, recipe.base.file), device, settings)
+        model, tokenizer = _from_gguf(find(folder, recipe.base.file), device, settings)
     else:
         smaller = four_bits(device) if in_four_bits else {}
         model, tokenizer = _from_weights(recipe.base, folder, settings | smaller)
@@ -59,7 +59,8 @@ def load_base(
     return keep_differentiable(model) if in_four_bits else model.to(device.kind), tokenizer
 
 
-def _settings(recipe: Recipe, device: Device) -> dict[str, Any]:
+def loading_settings(recipe: Recipe, device: Device) -> dict[str, Any]:
+    """Give what weights are loaded with, from wherever they come."""
     return {
         "dtype": device.dtype,
         "attn_implementation": choose_attention(device, packing=recipe.training.packing),
@@ -71,7 +72,7 @@ def _settings(recipe: Recipe, device: Device) -> dict[str, Any]:
 def _from_weights(base: Recipe, folder: Path | None, settings: dict[str, Any]) -> Base:
     if folder is None:
         return _from_hub(base, settings)
-    found = _find(folder, "config.json").parent
+    found = find(folder, "config.json").parent
     tokenizer = AutoTokenizer.from_pretrained(found, trust_remote_code=False)
     return AutoModelForCausalLM.from_pretrained(found, **settings), tokenizer
 
@@ -88,14 +89,6 @@ def _from_hub(base: Recipe, settings: dict[str, Any]) -> Base:
         reason = " ".join(str(error).split())[:400]
         raise JobError(f"{base.id} at {base.revision} cannot be loaded: {reason}") from error
     return model, tokenizer
-
-
-def _find(folder: Path, name: str) -> Path:
-    """Find a file in a mounted model, whose files lie at the top or one folder down."""
-    for pattern in (name, f"*/{name}", f"**/{name}"):
-        if found := sorted(folder.glob(pattern)):
-            return found[0]
-    raise JobError(f"the base model is not there: no {name} in {folder}")
 
 
 def _from_gguf(file: Path, device: Device, settings: dict[str, Any]) -> Base:

@@ -22,11 +22,11 @@ from device import Device
 from failure import JobError
 from guards import Guard
 from notice import notice
+from overfit import Verdict, judge
 from recipe_file import Recipe, is_first_process
 from run_metrics import REWARD_ACCURACY, perplexity
 from trainers import build_trainer
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, TrainerCallback
-from verdict import Verdict, judge
 
 log = logging.getLogger("job")
 

@@ -17,11 +17,11 @@ from typing import Any
 from chart import draw
 from device import Device
 from failure import explain
+from overfit import judge
 from page import render
 from recipe_file import Recipe, is_first_process
 from run_facts import complete
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
-from verdict import judge
 
 log = logging.getLogger("job")
 

@@ -3,7 +3,6 @@
 What a recipe may say is `core.recipe`; this module reads YAML and lists every finding at once.
 """
 
-import difflib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,6 +10,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from core.documents import mapping_of, nearest, read_text
 from core.environments import Device
 from core.errors import SettingsError
 from core.managed_recipe import OF_ROUTE, AnyManaged, OpenAIRecipe, ServerlessRecipe
@@ -112,42 +112,14 @@ def _find(name_or_path: str) -> Path:
         return path
     if name_or_path not in recipe_names():
         raise SettingsError(
-            f"There is no recipe {name_or_path!r}.{_nearest(name_or_path, recipe_names())}",
+            f"There is no recipe {name_or_path!r}.{nearest(name_or_path, recipe_names())}",
             hint=f"Recipes: {', '.join(recipe_names())}; or give a path to your own .yaml.",
         )
     return FOLDER / f"{name_or_path}.yaml"
 
 
-class _StrictLoader(yaml.SafeLoader):
-    """Refuses a key given twice, where YAML would quietly keep the last one."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if isinstance(key, str) and key in seen:
-                raise yaml.MarkedYAMLError(
-                    problem=f"{key!r} is given twice", problem_mark=key_node.start_mark
-                )
-            seen.add(str(key))
-        return super().construct_mapping(node, deep)
-
-
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        document = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)
-    except UnicodeDecodeError as error:
-        raise SettingsError(f"{path}: not UTF-8 text: {error.reason}") from error
-    except OSError as error:
-        raise SettingsError(f"{path}: {error.strerror}") from error
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 0
-        raise SettingsError(f"{path}, line {line}: {error.problem}") from error
-    except yaml.YAMLError as error:
-        raise SettingsError(f"{path}: {error}") from error
-    if not isinstance(document, dict):
-        raise SettingsError(f"{path}: a recipe is a mapping of keys, not {_kind(document)}")
-    return document
+    return mapping_of(read_text(path), str(path), "a recipe")
 
 
 def _override(document: dict[str, Any], text: str, reasons: list[str]) -> None:
@@ -207,13 +179,4 @@ def _suggestion(error: str, path: tuple[int | str, ...], kind: type[BaseModel]) 
         if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
             return ""
         part = inner
-    return _nearest(str(path[-1]), part.model_fields)
-
-
-def _nearest(word: str, choices: Iterable[str]) -> str:
-    near = difflib.get_close_matches(word, list(choices), n=1, cutoff=0.6)
-    return f" Did you mean {near[0]}?" if near else ""
-
-
-def _kind(value: Any) -> str:
-    return "an empty file" if value is None else f"a {type(value).__name__}"
+    return nearest(str(path[-1]), part.model_fields)

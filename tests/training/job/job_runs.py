@@ -9,15 +9,16 @@ from typing import Any
 
 import yaml
 
-from core import template_fingerprint
+from core import overfit, template_fingerprint
 from core.recipe import Recipe
 
 ROOT = Path(__file__).resolve().parents[3]
 JOB = ROOT / "training" / "job"
 
-# The job is a flat folder of its own, with the fingerprint beside it.
+# The job is a flat folder of its own, with what core shares beside it.
 sys.path.insert(0, str(JOB))
 sys.modules["template_fingerprint"] = template_fingerprint
+sys.modules["overfit"] = overfit
 
 SYSTEM = "You know the lighthouse."
 NAMES = ("Ada", "Bo", "Cleo", "Dario", "Edda", "Finn", "Gus", "Hana", "Ivo", "June")

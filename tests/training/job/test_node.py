@@ -20,7 +20,8 @@ FEW = {"count": 2, "max_new_tokens": 4}
 def _staged(folder: Path) -> Path:
     """Lay out the code as a submit does."""
     code = shutil.copytree(JOB, folder / "code", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "core" / "template_fingerprint.py", code)
+    for shared in ("template_fingerprint.py", "overfit.py"):
+        shutil.copy(ROOT / "core" / shared, code)
     return Path(code)
 
 

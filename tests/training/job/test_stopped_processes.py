@@ -21,7 +21,8 @@ def begin(folder: Path) -> "subprocess.Popen[bytes]":
     chosen = recipe(training={**TRAINING, "processes": 2}, samples=FEW)
     given = arguments(folder, chosen, evaluation=conversations(1))
     code = Path(shutil.copytree(JOB, folder / "code", dirs_exist_ok=True))
-    shutil.copy(ROOT / "core" / "template_fingerprint.py", code)
+    for shared in ("template_fingerprint.py", "overfit.py"):
+        shutil.copy(ROOT / "core" / shared, code)
     launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "train.py"]
     with (folder / "log.txt").open("wb") as log:
         return subprocess.Popen(

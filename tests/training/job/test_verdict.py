@@ -2,7 +2,7 @@
 
 import job_runs  # noqa: F401  (puts the job's folder on the path)
 import pytest
-from verdict import UNKNOWN, judge
+from overfit import UNKNOWN, judge
 
 
 def points(name: str, *values: tuple[int, float]) -> list[dict[str, float]]:

@@ -1,15 +1,21 @@
-"""Whether a model has learned its data by heart: how much worse it is on what it has not seen."""
+"""Whether a model has learned its data by heart: how much worse it is on what it has not seen.
+
+Standard library only: this very file is copied into the upload of the training job, so that the
+job's verdict and a gate judge by the same code.
+"""
 
 from dataclasses import asdict, dataclass
 from typing import Any
 
 HEALTHY, MILD, MODERATE = 1.2, 1.5, 2.0
 """Validation loss over training loss: below the first it is healthy, above the last severe."""
+BANDS = ("healthy", "mild", "moderate", "severe")
+"""From the best to the worst."""
 UNKNOWN = "cannot be told"
-FEWEST = 2
-"""Evaluations after training began; fewer show no course."""
 NEAR = 3
 """Points of the training loss that are taken together: one alone is noisy."""
+FEWEST = 2
+"""Evaluations after training began; fewer show no course."""
 
 ADVICE = {
     "healthy": "Unseen data is answered about as well as the training data.",
@@ -35,8 +41,8 @@ class Verdict:
         return asdict(self)
 
     def __str__(self) -> str:
-        ratio = "" if self.ratio is None else f" (validation / training loss {self.ratio:.2f})"
-        return f"over-fit: {self.band}{ratio}. {self.advice}"
+        losses = "" if self.ratio is None else f" (validation / training loss {self.ratio:.2f})"
+        return f"over-fit: {self.band}{losses}. {self.advice}"
 
 
 def judge(
@@ -56,20 +62,11 @@ def judge(
         return Verdict(UNKNOWN, None, "A preference loss has no bands; compare the answers.")
     if len(measured) < FEWEST or not kept or not near:
         return Verdict(UNKNOWN, None, "Measure more often: set training.eval_steps.")
-    trained = sum(near) / len(near)
-    if trained <= 0:
+    found = ratio(kept[-1], sum(near) / len(near))
+    if found is None:
         return Verdict(UNKNOWN, None, "The training loss is zero.")
-    ratio = round(kept[-1] / trained, 3)
-    band = _band(ratio)
-    return Verdict(band, ratio, _worse_than_base(evaluations, kept[-1]) or ADVICE[band])
-
-
-def _band(ratio: float) -> str:
-    if ratio < HEALTHY:
-        return "healthy"
-    if ratio < MILD:
-        return "mild"
-    return "moderate" if ratio <= MODERATE else "severe"
+    advice = _worse_than_base(evaluations, kept[-1]) or ADVICE[band(found)]
+    return Verdict(band(found), found, advice)
 
 
 def _worse_than_base(evaluations: list[dict[str, Any]], kept: float) -> str:
@@ -81,3 +78,27 @@ def _worse_than_base(evaluations: list[dict[str, Any]], kept: float) -> str:
         f"The base model was better on the validation file ({before[0]:.3f} against {kept:.3f}):"
         " lower training.learning_rate or training.epochs."
     )
+
+
+def ratio(unseen: float, trained: float) -> float | None:
+    """Divide the loss per token on unseen data by that on training data, to three digits.
+
+    None where the training loss is none to divide by.
+    """
+    return round(unseen / trained, 3) if trained > 0 else None
+
+
+def band(ratio: float | None) -> str:
+    """Name the band of a ratio; `cannot be told` where there is none."""
+    if ratio is None:
+        return UNKNOWN
+    if ratio < HEALTHY:
+        return "healthy"
+    if ratio < MILD:
+        return "mild"
+    return "moderate" if ratio <= MODERATE else "severe"
+
+
+def is_within(found: str, worst: str) -> bool:
+    """Tell whether a band is no worse than `worst`; one that cannot be told never is."""
+    return found in BANDS and BANDS.index(found) <= BANDS.index(worst)
