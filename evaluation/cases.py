@@ -41,6 +41,11 @@ class Case(Record):
         """16 hex digits of what is asked; the reference and the name do not count."""
         return fingerprint([message.document() for message in self.messages])
 
+    @cached_property
+    def reference_id(self) -> str:
+        """16 hex digits of the reference, to which losses belong; empty where there is none."""
+        return fingerprint(self.reference) if self.reference else ""
+
     @property
     def question(self) -> str:
         """The last message."""

@@ -27,6 +27,12 @@ class Reply(Record):
     seconds: float | None = Field(default=None, ge=0)
     """From the question to the last word; of a batch on a node, the batch's time over its size."""
     first_token_seconds: float | None = Field(default=None, ge=0)
+    asked: str = ""
+    """When it was asked where it is deployed, ISO 8601 in UTC: latencies of another day are not of
+    the same load."""
+    reference: str = ""
+    """`Case.reference_id` of what `nll` is of: a case that was answered otherwise meanwhile is
+    scored anew. Empty where nothing was scored."""
     nll: float | None = None
     """Sum over the reference's tokens of -ln p, in nats: what training calls loss, not averaged.
     The tokens are those that training learns from (the assistant's last turn with its end)."""

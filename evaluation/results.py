@@ -5,12 +5,14 @@ The first side is the reference; every other one is compared with it, case by ca
 
 from typing import Literal
 
+from pydantic import Field
+
 from evaluation.cases import Case, Decoding
 from evaluation.record import Record
 from evaluation.replies import Reply
 from evaluation.sides import Side
 
-Judgement = Literal["better", "worse", "alike", "too few"]
+Judgement = Literal["better", "worse", "different", "alike", "too few"]
 FORMAT = 1
 
 
@@ -44,7 +46,8 @@ class Difference(Record):
     """`McNemar (exact)`, `sign test`, or empty."""
     cases: int = 0
     judgement: Judgement = "too few"
-    """better, worse: the interval leaves out zero. alike: it lies within the margin. Else too few."""
+    """better, worse (different, where neither direction is better), alike, or too few cases to
+    tell: by the rule of evaluation/judging.py."""
     needed: int | None = None
     """About how many cases would tell, where these are too few."""
 
@@ -81,7 +84,7 @@ class CaseResult(Record):
     """By `Side.name`; a side that gave none is left out."""
     scores: dict[str, dict[str, float | None]]
     """By metric and side: the case's own value; None where it does not apply."""
-    found: dict[str, tuple[Found, ...]] = {}
+    found: dict[str, tuple[Found, ...]] = Field(default_factory=dict)
     """By side: what broke a rule."""
 
 

@@ -31,7 +31,7 @@ class Overfit(Record):
 
     ratio: float | None = None
     band: str = ""
-    """As training/job/verdict.py names it: healthy, mild, moderate, severe, or cannot be told."""
+    """As core/overfit.py names it: healthy, mild, moderate, severe, or cannot be told."""
 
 
 class Side(Record):

@@ -13,6 +13,7 @@ ever rewritten, so that a kill costs the line being written at most.
                  {"id": "a2", "side": "base", ...}]}
 """
 
+import codecs
 import fcntl
 import os
 from collections.abc import Iterable, Iterator
@@ -146,7 +147,7 @@ def read_votes(path: Path) -> VoteSet:
         UserError: it cannot be read.
     """
     try:
-        lines = path.read_bytes().split(b"\n")
+        lines = path.read_bytes().removeprefix(codecs.BOM_UTF8).split(b"\n")
     except FileNotFoundError:
         return VoteSet((), ())
     except OSError as error:

@@ -121,8 +121,9 @@ _SENTENCES = re.compile(r"(?<=[.!?])\s+|\n+")
 _TURNS = re.compile(
     r"[;:\u2014\u2013]|\s-\s|\b(?:but|yet|however|though|although|so)\b", re.IGNORECASE
 )
-_HEADING = re.compile(r"^[\s\W\d]*[\w &]+[\s*_]*:[\s*_]*$")
-_AFTER_THE_MARK = re.compile(r"[^\w?\uff1f]+$|_+$")
+_NO_TITLE = re.compile(r"[^\w &]")
+_MARKS = "?\uff1f"
+_NUMBERING = re.compile(r"[\W\d]*")
 
 
 def breaches(answer: str) -> list[Breach]:
@@ -142,16 +143,31 @@ def breaks_hard_rule(answer: str) -> bool:
 
 def ends_with_question(answer: str) -> bool:
     """Tell whether an answer ends by asking; emoji, quotes and mark-up after it do not count."""
-    return _AFTER_THE_MARK.sub("", answer.strip()).endswith(("?", "\uff1f"))
+    last = next((each for each in reversed(answer) if each.isalnum() or each in _MARKS), "")
+    return last != "" and last in _MARKS
 
 
 def _recommends(sentence: str, topic: Topic) -> bool:
-    if _HEADING.match(sentence) and topic.words.search(sentence) and not _refuses(sentence):
+    if _is_heading(sentence) and topic.words.search(sentence) and not _refuses(sentence):
         return True
     is_question = sentence.rstrip(" \"'*_").endswith("?")
     return any(
         _segment_recommends(segment, topic, is_question) for segment in _TURNS.split(sentence)
     )
+
+
+def _is_heading(sentence: str) -> bool:
+    """Tell whether a line is a few words and a colon, perhaps behind a number or a bullet.
+
+    In steps that each read the line once: one pattern for all of it would try every way of parting
+    the spaces and digits that a model's loop may fill a line with.
+    """
+    title, colon, after = sentence.rpartition(":")
+    if not colon or after.strip(" \t\r*_"):
+        return False
+    title = title.rstrip(" \t\r*_")
+    start = max((match.end() for match in _NO_TITLE.finditer(title)), default=0)
+    return start < len(title) and _NUMBERING.fullmatch(title, 0, start) is not None
 
 
 def _segment_recommends(segment: str, topic: Topic, is_question: bool) -> bool:

@@ -1,0 +1,1 @@
+"""An evaluation as one HTML page (page.py) that a person reads without us."""
