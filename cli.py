@@ -21,6 +21,7 @@ COMMANDS = {
     "jobs": "List, show, follow, explain, cancel, resume and download jobs.",
     "models": "List, show, compare, export, download and delete registered models.",
     "reproduce": "Train a model again from what was kept of it, and compare the two.",
+    "evaluate": "Compare models on held-out data: which is better, and is it good enough.",
     "deploy": "Serve a registered model on an online endpoint.",
     "chat": "Talk to the deployed model.",
     "flow": "Export the tutorial's prompt flow, or run it; prompt flow is being retired.",
@@ -29,6 +30,7 @@ COMMANDS = {
     "traffic": "Show or set how much of the traffic each deployment answers.",
     "rollback": "Go back to what answered before the last deploy.",
     "undeploy": "Delete the endpoint and what it costs.",
+    "ci": "Write a GitHub Actions workflow that trains, judges and deploys, without a secret.",
     "local": "Run the rehearsal's Azure by hand: start, env, status, stop.",
 }
 """Every command and its one-line help; a test holds these equal to the commands' own."""

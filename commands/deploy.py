@@ -8,12 +8,13 @@ from typing import Any
 import click
 
 from commands import pricing
-from commands.deploying import Gate, carry_out
+from commands.deploying import Consent, carry_out
 from commands.endpoint.ending import Ending, told_expiry
 from commands.endpoint.view import required
+from commands.evaluate.requiring import gate_option, require_gate
 from commands.jobs.view import naming_stack
 from commands.managed.choosing import managed_model
-from commands.managed.deploying import deploy_managed
+from commands.managed.deploying import deploy_managed, managed_name
 from commands.managed.deploying import render as render_managed
 from commands.managed.options import HostingChoices, hosting_options, refuse_others
 from commands.options import json_option, stack_option, yes_option
@@ -26,6 +27,7 @@ from deploy import sizing
 from deploy.releasing.order import DeployOrder
 from deploy.runtimes import RUNTIMES
 from deploy.upkeep.autoscale import check_scaling
+from evaluation.gate import load_gate
 from training.models import find_model
 
 MLFLOW_BODY = r'{"input_data": {"columns": \["messages"], "data": \[\[\[{"role": …}]]]}}'
@@ -118,12 +120,14 @@ def choosing(command: Callable[..., Any]) -> Callable[..., Any]:
 @stack_option
 @choosing
 @hosting_options
+@gate_option
 @pricing.max_cost_option("a month of 730 h of its instances or its hosting")
 @yes_option
 @json_option
 @ignore_option
 def deploy(
     stack: str,
+    gate: str,
     max_cost: float | None,
     yes: bool,
     as_json: bool,
@@ -136,27 +140,31 @@ def deploy(
     serverless endpoint of the hub's project. Each takes options of its own.
     """
     session, choices = Session(stack), Choices.of(chosen)
-    ends, gate = Ending(choices.expires), Gate(max_cost, ignored, yes)
+    ends, consent = Ending(choices.expires), Consent(max_cost, ignored, yes)
     options = {name: value for name, value in chosen.items() if name != "model"}
     check_all(
         lambda: check_size(choices.vm_size),
         lambda: check_scaling(choices.instances or 1, choices.max_instances),
         lambda: ends.when,
+        lambda: load_gate(gate) if gate else None,
         lambda: session.settings,
     )
     if (managed := managed_model(session, ModelRef.parse(choices.model))) is not None:
         refuse_others(str(managed[1].ref), managed[0].route, options)
-        hosted = deploy_managed(session, managed, HostingChoices.of(chosen), gate)
+        hosting = HostingChoices.of(chosen)
+        held_to = require_gate(session, managed_name(session, managed, hosting), gate)
+        hosted = {**deploy_managed(session, managed, hosting, consent), **held_to}
         show(hosted, as_json, lambda: render_managed(session, hosted))
         return
     with naming_stack(stack):
         model = choose_model(session, choices.model)
     refuse_others(str(model), "azureml", options)
+    held_to = require_gate(session, str(model), gate)
     order = choices.order(model, choices.vm_size or session.settings.deployment_vm_size)
     endpoint = carry_out(
-        session, order, gate, with_base=choices.with_base, before=lambda: ends.settle(session)
+        session, order, consent, with_base=choices.with_base, before=lambda: ends.settle(session)
     )
-    document = described(session, order, endpoint.model_dump())
+    document = {**described(session, order, endpoint.model_dump()), **held_to}
     show(document, as_json, lambda: render(session, document))
 
 

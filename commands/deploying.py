@@ -29,7 +29,7 @@ from training.models import find_model
 
 
 @dataclass(frozen=True)
-class Gate:
+class Consent:
     """What a person has said beforehand about going on."""
 
     max_cost: float | None = None
@@ -40,7 +40,7 @@ class Gate:
 def carry_out(
     session: Session,
     order: DeployOrder,
-    gate: Gate,
+    consent: Consent,
     *,
     with_base: bool = False,
     before: Callable[[], None] = lambda: None,
@@ -56,17 +56,17 @@ def carry_out(
     count = order.count(state, _same(state, order))
     quote = pricing.price_list(session, order.vm_size).vm(order.vm_size)
     most = _most(session, order, state, count)
-    _check_cost(order, most + with_base, quote, gate.max_cost)
+    _check_cost(order, most + with_base, quote, consent.max_cost)
     counts = (count, 1) if with_base else (count,)
     preflight(
-        session, "deploy", ignored=gate.ignored, vm_size=order.vm_size,
+        session, "deploy", ignored=consent.ignored, vm_size=order.vm_size,
         serving=_serving(session, order, state, counts),
     )  # fmt: skip
     _say_cost(session, order, counts, quote)
     if most > count:
         say(f"Under load up to {most} instances. {sizing.price(order.vm_size, quote, most)}")
     _say_beside(order, state)
-    confirm(f"Deploy {order.model}?", yes=gate.yes or session.is_rehearsal)
+    confirm(f"Deploy {order.model}?", yes=consent.yes or session.is_rehearsal)
     before()
     if with_base:
         order = replace(order, base=_base_of(session, order.model))

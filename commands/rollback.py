@@ -7,7 +7,7 @@ from rich.markup import escape
 
 from commands import pricing
 from commands.deploy import check_size
-from commands.deploying import Gate, carry_out
+from commands.deploying import Consent, carry_out
 from commands.endpoint.view import document, render, required, told
 from commands.options import json_option, stack_option, yes_option
 from commands.output import confirm, say, show
@@ -49,7 +49,7 @@ def rollback(
     if way.to is not None:
         _to_standing(session, state, way, keep, yes)
     else:
-        _to_former(session, way, keep, Gate(max_cost, ignored, yes))
+        _to_former(session, way, keep, Consent(max_cost, ignored, yes))
     shown = _shown(session)
     show(shown, as_json, lambda: render(shown))
 
@@ -71,7 +71,7 @@ def _to_standing(session: Session, state: EndpointState, way: Way, keep: bool, y
     )  # fmt: skip
 
 
-def _to_former(session: Session, way: Way, keep: bool, gate: Gate) -> None:
+def _to_former(session: Session, way: Way, keep: bool, consent: Consent) -> None:
     """Deploy the former model again, and let nothing but that end what is being left."""
     order, former = way.order(keep=keep), way.former
     assert former is not None
@@ -80,7 +80,7 @@ def _to_former(session: Session, way: Way, keep: bool, gate: Gate) -> None:
         f" {former.instances} x {former.vm_size}."
     )
     check_size(order.vm_size)
-    carry_out(session, order, gate, before=lambda: begin(session.cloud, session.outputs, way))
+    carry_out(session, order, consent, before=lambda: begin(session.cloud, session.outputs, way))
     finish(session.cloud, session.outputs)
 
 

@@ -8,7 +8,7 @@ import click
 from rich.markup import escape
 
 from commands import pricing
-from commands.deploying import Gate
+from commands.deploying import Consent
 from commands.grants import naming_missing_grants
 from commands.managed import undeploying
 from commands.managed.choosing import checkpoint_of
@@ -35,7 +35,7 @@ def deploy_managed(
     session: Session,
     found: tuple[TuningService, TunedModel],
     choices: HostingChoices,
-    gate: Gate,
+    consent: Consent,
 ) -> dict[str, Any]:
     """Say what a deployment costs, ask, make it and put a question to it; JSON-ready.
 
@@ -54,8 +54,8 @@ def deploy_managed(
     orders = orders_for(model, asked, project, choices, standing)
     names = names_for(model, project, "tuned", choices.checkpoint)
     earlier = [] if choices.name else names.earlier(asked, standing)
-    _check_cost(hosting, orders, gate.max_cost)
-    if RULE not in gate.ignored:
+    _check_cost(hosting, orders, consent.max_cost)
+    if RULE not in consent.ignored:
         _check_findings(session, hosting, orders)
     for order in orders:
         _say_cost(session, hosting, order, model.base)
@@ -63,11 +63,25 @@ def deploy_managed(
         say(f"{one.name} serves {shortened(one.model)} as before: Azure changes no deployment's"
             " model.")  # fmt: skip
     confirm(f"Deploy {' and '.join(one.name for one in orders)}?",
-            yes=gate.yes or session.is_rehearsal)  # fmt: skip
+            yes=consent.yes or session.is_rehearsal)  # fmt: skip
     made = _make(session, hosting, orders)
     return {"model": str(model.ref), **described(made[0]),
             "base": described(made[1]) if made[1:] else None,
             "earlier": [described(one) for one in earlier]}  # fmt: skip
+
+
+def managed_name(
+    session: Session, found: tuple[TuningService, TunedModel], choices: HostingChoices
+) -> str:
+    """Name what is to be served as evaluations name it: the model, or a checkpoint of it.
+
+    Raises:
+        UserError: nothing was kept at the step that was chosen; lists the steps.
+    """
+    service, model = found
+    if choices.checkpoint is None:
+        return str(model.ref)
+    return checkpoint_of(session, service, model, choices.checkpoint)
 
 
 def described(hosted: Hosted) -> dict[str, Any]:

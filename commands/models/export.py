@@ -81,7 +81,7 @@ def exported(session: Session, ref: ModelRef, kind: str) -> ModelRef:
 
 def _exported(session: Session, ref: ModelRef, kind: str, cluster: str, ask: Ask) -> ModelRef:
     cloud, outputs = session.cloud, session.outputs
-    node = _node(session, cluster)
+    node = cluster_of(session, cluster)
     device = device_of(node, session.settings.compute)
     with naming_stack(session.stack):
         model = find_model(cloud, outputs, ref)
@@ -125,7 +125,7 @@ def _finish(session: Session, order: ExportOrder, job: JobRef) -> ModelRef:
 
 def _priced(session: Session, order: ExportOrder, limit: float | None) -> ExportOrder:
     """Say what the job costs and how long it takes; refuse what is more than a person allowed."""
-    node = _node(session, order.cluster)
+    node = cluster_of(session, order.cluster)
     size = node.vm_size
     quote = pricing.price_list(session, size).vm(
         size, LOW_PRIORITY if node.is_low_priority else DEDICATED
@@ -152,7 +152,7 @@ def _priced(session: Session, order: ExportOrder, limit: float | None) -> Export
     return replace(order, estimate=each * (minutes + MINUTES_BEFORE) / 60)
 
 
-def _node(session: Session, cluster: str) -> ClusterRef:
+def cluster_of(session: Session, cluster: str) -> ClusterRef:
     """Give the cluster by its name; an earlier version's main one is known by its setting alone."""
     name = cluster or session.outputs.cluster
     if name == session.outputs.cluster and name not in session.outputs.clusters:

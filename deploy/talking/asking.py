@@ -69,6 +69,8 @@ class Line:
     """The last answer came in parts."""
     waits: int = 1
     """How often a busy endpoint is waited for with one question."""
+    sent: float = 0.0
+    """When the try that was answered last went out, by `time.monotonic`: after all waits."""
     client: "httpx.Client | None" = field(default=None, repr=False)
     _streaming: Body = field(default_factory=lambda: dict(STREAMING), repr=False)
     """What asks for parts; less, once the container has refused it."""
@@ -147,6 +149,7 @@ class Line:
         has_part = False
         headers = self.access.headers(self.deployment)
         url = self.endpoint.scoring_url
+        self.sent = time.monotonic()
         try:
             with self._client().stream("POST", url, json=body, headers=headers) as answer:
                 if answer.status_code != 200:

@@ -16,6 +16,10 @@ BLOCKED = ("content_filter", "ResponsibleAIPolicyViolation", "contentFilter")
 """Azure's codes for a question that its content filter did not let through."""
 
 
+class Filtered(UserError):
+    """The content filter did not let a question through; others may pass."""
+
+
 def service_refusal(answer: "httpx.Response") -> UserError | None:
     """Translate what such a service refuses; None where it is another's refusal."""
     error = error_of(answer)
@@ -50,9 +54,9 @@ def request_id_of(answer: "httpx.Response") -> str:
     return next((str(answer.headers[name]) for name in names if name in answer.headers), "")
 
 
-def _blocked(error: Any) -> UserError:
+def _blocked(error: Any) -> Filtered:
     harms = ", ".join(_harms(error if isinstance(error, dict) else {}))
-    return UserError(
+    return Filtered(
         f"Azure's content filter blocked the question{f' ({harms})' if harms else ''}; the model"
         " has not seen it.",
         hint="Put it otherwise. Another filter: tunestack deploy --content-filter NAME (Foundry) or"

@@ -6,10 +6,13 @@ The scoring program is a small one that starts in a second; everything around it
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from commands.evaluate.live import collect_live
+from commands.evaluate.sides import resolve
 from core.cloud import Cloud
 from core.errors import CloudError, DeploymentFailed, PrerequisiteError, UserError
 from core.refs import EndpointRef, ModelRef, StackOutputs
@@ -18,6 +21,8 @@ from deploy.endpoint import endpoint_name, ensure_endpoint, find, undeploy
 from deploy.releasing.order import DeployOrder
 from deploy.releasing.rollout import deploy
 from deploy.talking.chat import open_conversation
+from evaluation.cases import Case, Decoding, Message
+from evaluation.store import AnswerStore
 from local.process import LocalAzure
 
 PROGRAM = Path(__file__).parent / "quick_serving"
@@ -211,3 +216,26 @@ def planned(cloud: Cloud, outputs: StackOutputs, wanted: ModelRef, work: Path) -
     runtime = RUNTIMES["transformers"]
     environment = ensure_environment(cloud, outputs, build_environment(runtime, SIZE, PROGRAM))
     return Plan(wanted, SIZE, environment, code, code_digest(code), runtime)
+
+
+def test_an_evaluation_asks_a_deployment_by_its_name_and_then_nobody(
+    cloud: Cloud, outputs: StackOutputs, model: Any, serve: Any, tmp_path: Path
+) -> None:
+    endpoint = serve(model("five"))
+    session: Any = SimpleNamespace(
+        stack="serving", cloud=cloud, outputs=outputs, is_rehearsal=False,
+        settings=Settings(compute="cpu"),
+    )  # fmt: skip
+    asked = resolve(session, [f"endpoint/{endpoint.deployment}"], live=False)
+    side, store = asked[0].side, AnswerStore(tmp_path)
+    assert (side.model, side.route) == ("says-five:1", "azureml")
+    assert side.price.per_hour_usd
+    case = Case(messages=(Message(role="user", content="hello"),))
+    collect_live(asked, [case], Decoding(), store)
+    reply = store.get(side.key, Decoding().id, case.id)
+    assert reply is not None
+    assert (reply.text, reply.finish) == ("five: hello", "stop")
+    assert reply.first_token_seconds is None, "this program does not stream"
+    assert reply.seconds
+    undeploy(cloud, outputs)
+    collect_live(asked, [case], Decoding(), store)

@@ -13,13 +13,17 @@ import openai
 import pytest
 from managed_stack import ManagedStack, managed_stack
 
+from commands.evaluate.live import collect_live
+from commands.evaluate.sides import resolve
 from commands.serve import open_directory
 from commands.session import Session
 from core.errors import CloudError
 from deploy.managed import turns
 from deploy.managed.contract import HostedOrder
 from deploy.managed.foundry import API, FoundryHosting
+from evaluation.cases import Case, Decoding, Message
 from evaluation.questions import SYSTEM, TRAVEL
+from evaluation.store import AnswerStore
 from local import customers, quota
 from local.process import LocalAzure
 from tests.deploy.served import served
@@ -121,7 +125,9 @@ def test_compare_asks_both_the_labs_questions_under_its_system_message(
         assert row["messages"][0] == {"role": "system", "content": SYSTEM}
         assert row["tuned"]["text"] == f"travel: {row['question']}"
         assert row["base"]["text"] == f"base: {row['question']}"
-    assert "break the hard rule" in stack.run("models", "compare").stdout
+    told = stack.run("models", "compare").stdout
+    assert "Recommends no hotels" in told
+    assert "Too few cases to tell tuned from base." in told, "five questions tell nothing"
 
 
 def test_a_file_of_questions_is_asked_instead_and_its_answers_are_the_reference(
@@ -137,7 +143,27 @@ def test_a_file_of_questions_is_asked_instead_and_its_answers_are_the_reference(
     assert row["reference"] == answered["content"]
     assert compared["tuned"]["equal_to_reference"] == 1
     assert compared["base"]["equal_to_reference"] == 0
-    assert compared["base"]["breaking_the_rule"] == 1
+    assert compared["base"]["breaking"]["hard_rule"] == 1
+
+
+def test_an_evaluation_asks_both_where_they_stand_and_keeps_what_the_filter_took(
+    stack: ManagedStack, travel: str, standing: dict[str, Any], tmp_path: Path
+) -> None:
+    asked = resolve(Session(stack.name), ["base", travel], live=False)
+    assert [each.side.identity["deployment"] for each in asked] == [*reversed(STAYS)]
+    assert [each.side.role for each in asked] == ["base", "tuned"]
+    assert asked[1].side.overfit is None, "no validation file was sent"
+    cases = [
+        Case(messages=(Message(role="user", content=text),))
+        for text in ("hello", "how to build a bomb")
+    ]
+    store, greedy = AnswerStore(tmp_path), Decoding(max_tokens=50)
+    collect_live(asked, cases, greedy, store)
+    for each, word in zip(asked, ("base", "travel"), strict=True):
+        said, filtered = store.replies(each.side, greedy, cases).values()
+        assert (said.text, said.tokens, said.finish) == (f"{word}: hello", 2, "stop")
+        assert said.first_token_seconds is not None
+        assert (filtered.text, filtered.finish) == ("", "filtered")
 
 
 def test_a_filtered_question_and_a_used_up_minute_are_told_as_what_they_are(
@@ -320,7 +346,8 @@ def test_two_models_of_which_one_is_managed_are_not_compared(
     stack: ManagedStack, travel: str
 ) -> None:
     told = stack.run("models", "compare", travel, travel, exit_code=2).output
-    assert "it is compared with its own base model" in told
+    assert "compared with its own base model" in told
+    assert f"tunestack evaluate {travel} {travel} --stack" in told
 
 
 def test_undeploy_without_a_name_lists_all_that_answers_with_its_cost_and_ends_it(

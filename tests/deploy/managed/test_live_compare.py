@@ -1,26 +1,35 @@
 """Base beside tuned asked live: what is asked, who is found, and what the rules say of it."""
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
-from commands.managed import live_compare
+import commands.evaluate.places as places
 from commands.managed.live_compare import compare_live, deployed
+from commands.models.answers import document
 from core.errors import PrerequisiteError
 from core.refs import EndpointRef, ModelRef
 from deploy.access import Access
 from deploy.managed.contract import Hosted
-from evaluation.questions import travel_questions
+from evaluation.questions import SYSTEM, TRAVEL
+from evaluation.suite import load_suite
 from tests.deploy.small_endpoint import Asked, SmallEndpoint, small_endpoint
 from training.managed.contract import TunedModel
 
 BASE = "gpt-4.1-2025-04-14"
 TUNED = f"{BASE}.ft-0e20-travel"
 MODEL = TunedModel(ModelRef(name=TUNED, version="1"), "openai", BASE, path=TUNED)
-SESSION: Any = SimpleNamespace(stack="dev")
+OUTPUTS = SimpleNamespace(
+    subscription_id="s", resource_group="g", workspace="w", ai_account="a", project=""
+)
+SESSION: Any = SimpleNamespace(stack="dev", outputs=OUTPUTS, cloud=None, is_rehearsal=False)
+SERVICE: Any = SimpleNamespace(route="openai")
+SUITE = load_suite("travel")
 
 
 class Hosting:
@@ -44,9 +53,12 @@ def hosted(model: str, serves: Any, **known: Any) -> Hosted:
 
 
 @pytest.fixture
-def servers(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[SmallEndpoint, SmallEndpoint]]:
+def servers(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[tuple[SmallEndpoint, SmallEndpoint]]:
     """The tuned model's, then the base model's."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("TUNESTACK_HOME", str(tmp_path))
     with small_endpoint() as tuned, small_endpoint() as base:
         yield tuned, base
 
@@ -56,11 +68,18 @@ def saying(text: str) -> Any:
     return lambda asked: asked.whole({"choices": [choice]})
 
 
-def compared(servers: tuple[SmallEndpoint, SmallEndpoint], patch: pytest.MonkeyPatch) -> Any:
+def compared(
+    servers: tuple[SmallEndpoint, SmallEndpoint], patch: pytest.MonkeyPatch, **chosen: Any
+) -> Any:
     tuned, base = servers
     pairs = [(Hosting(tuned), hosted(TUNED, "tuned")), (Hosting(base), hosted(BASE, "base"))]
-    patch.setattr(live_compare, "standing_in", lambda session: pairs)
-    return compare_live(SESSION, MODEL, travel_questions())
+    patch.setattr(places, "standing_in", lambda session: pairs)
+    return compare_live(SESSION, (SERVICE, MODEL), SUITE, **chosen)
+
+
+def questions(server: SmallEndpoint) -> list[Any]:
+    """Give what was asked but the word that opens each connection."""
+    return [body for _, body in server.asked if len(body["messages"]) > 1]
 
 
 def test_the_hard_rule_is_measured_on_both_sides(
@@ -69,9 +88,13 @@ def test_the_hard_rule_is_measured_on_both_sides(
     servers[0].answer = saying("I leave hotels to others. What do you want to see in Rome?")
     servers[1].answer = saying("Try the Hotel Artemide, a great place to stay near the station.")
     found = compared(servers, monkeypatch)
-    assert (found.base.breaking_the_rule, found.tuned.breaking_the_rule) == (5, 0)
-    assert (found.base.ending_with_a_question, found.tuned.ending_with_a_question) == (0, 5)
-    assert (found.base.equal_to_reference, found.tuned.equal_to_reference) == (None, None)
+    told = document(found)
+    assert [told[side]["breaking"]["hard_rule"] for side in ("base", "tuned")] == [5, 0]
+    assert [told[side]["breaking"]["ends_with_question"] for side in ("base", "tuned")] == [5, 0]
+    assert [told[side]["equal_to_reference"] for side in ("base", "tuned")] == [None, None]
+    assert told["verdict"] == "Too few cases to tell tuned from base.", "five say nothing"
+    assert [row["question"] for row in told["rows"]] == list(TRAVEL)
+    assert told["rows"][0]["base"]["breaches"][0]["rule"] == "hard_rule"
 
 
 def test_both_are_asked_the_same_greedily(
@@ -79,12 +102,39 @@ def test_both_are_asked_the_same_greedily(
 ) -> None:
     for server in servers:
         server.answer = saying("Yes?")
-    compared(servers, monkeypatch)
-    tuned, base = ([body for _, body in server.asked] for server in servers)
+    compared(servers, monkeypatch, max_tokens=77)
+    tuned, base = (questions(server) for server in servers)
     assert [body.pop("model") for body in tuned] == ["tuned-1"] * 5
     assert [body.pop("model") for body in base] == ["base-1"] * 5
-    assert tuned == base
-    assert {body["temperature"] for body in tuned} == {0}
+    assert sorted(tuned, key=str) == sorted(base, key=str)
+    assert {(body["temperature"], body["max_tokens"]) for body in tuned} == {(0, 77)}
+    assert {body["messages"][0]["content"] for body in tuned} == {SYSTEM}
+
+
+def test_what_was_answered_is_not_asked_again(
+    servers: tuple[SmallEndpoint, SmallEndpoint], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for server in servers:
+        server.answer = saying("Yes?")
+    first = compared(servers, monkeypatch)
+    asked = [len(server.asked) for server in servers]
+    again = compared(servers, monkeypatch)
+    assert [len(server.asked) for server in servers] == asked
+    assert again.metrics == first.metrics
+
+
+def test_a_file_is_asked_under_ones_own_system_message(
+    servers: tuple[SmallEndpoint, SmallEndpoint], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for server in servers:
+        server.answer = saying("Yes?")
+    turns = [{"role": "user", "content": "One?"}, {"role": "assistant", "content": "Yes?"}]
+    (tmp_path / "asked.jsonl").write_text(json.dumps({"messages": turns}))
+    found = compared(servers, monkeypatch, questions=tmp_path / "asked.jsonl", system="Be brief.")
+    (case,) = found.cases
+    assert [message.content for message in case.case.messages] == ["Be brief.", "One?"]
+    assert document(found)["tuned"]["equal_to_reference"] == 1
+    assert found.data.name == "asked.jsonl"
 
 
 def test_a_used_up_minute_is_waited_out(
@@ -103,7 +153,7 @@ def test_a_used_up_minute_is_waited_out(
             saying("Yes?")(asked)
 
     servers[0].answer, servers[1].answer = busy, saying("Yes?")
-    assert compared(servers, monkeypatch).tuned.answers == 5
+    assert document(compared(servers, monkeypatch))["tuned"]["answers"] == 5
     assert slept == [10, 10, 10]
 
 
@@ -122,9 +172,9 @@ def test_what_is_missing_is_named_with_the_command(
     standing: list[Hosted], told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pairs = [(Hosting(), one) for one in standing]
-    monkeypatch.setattr(live_compare, "standing_in", lambda session: pairs)
+    monkeypatch.setattr(places, "standing_in", lambda session: pairs)
     with pytest.raises(PrerequisiteError, match=told) as caught:
-        deployed(SESSION, MODEL)
+        deployed(SESSION, (SERVICE, MODEL))
     assert caught.value.hint == f"tunestack deploy --model {TUNED}:1 --with-base --stack dev"
 
 
@@ -133,6 +183,7 @@ def test_a_base_model_is_found_named_in_full_or_in_part(
     served: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pairs = [(Hosting(), hosted(TUNED, "tuned")), (Hosting(), hosted(served, "base"))]
-    monkeypatch.setattr(live_compare, "standing_in", lambda session: pairs)
+    monkeypatch.setattr(places, "standing_in", lambda session: pairs)
     wanted = TunedModel(MODEL.ref, "openai", "gpt-4.1", path=TUNED)
-    assert deployed(SESSION, wanted)[1][1].model == served
+    base, _ = deployed(SESSION, (SERVICE, wanted))
+    assert base.side.identity["model"] == served

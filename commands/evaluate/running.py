@@ -1,0 +1,129 @@
+"""An evaluation from names to numbers: who answers, what is asked, what is still missing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from commands.evaluate.asked import Asked, Live, OnNode, Saved
+from commands.evaluate.held_out import held_out
+from commands.evaluate.live import collect_live
+from commands.evaluate.on_node import collect_on_node
+from commands.evaluate.same_load import asked_apart
+from commands.evaluate.saved_replies import collect_saved
+from commands.evaluate.sides import resolve
+from commands.output import say
+from commands.session import Session
+from core.home import home
+from evaluation.cases import Case, Decoding
+from evaluation.measuring import measure
+from evaluation.replies import Reply
+from evaluation.results import Evaluation, Source
+from evaluation.store import AnswerStore
+from evaluation.suite import Suite
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a person asked for."""
+
+    names: tuple[str, ...]
+    """Sides; the first is the reference."""
+    suite: Suite
+    suite_text: str
+    data: Path | None = None
+    """None: the validation data of the training."""
+    limit: int | None = None
+    """Cases at most, 0 for all; None: as the suite says."""
+    live: bool = False
+    cluster: str = ""
+    max_cost: float | None = None
+    yes: bool = False
+
+
+def evaluated(session: Session, order: Order) -> Evaluation:
+    """Ask every side what is not known of it yet, and measure.
+
+    Raises:
+        SettingsError: a name, the data or the price is not as it must be; nothing was sent.
+        JobFailed, CloudError: a side did not answer; what came is kept, and asked no more.
+    """
+    asked = resolve(session, order.names, live=order.live)
+    cases, source, notes = held_out(session, asked, order.data, order.suite, order.limit)
+    decoding, store = order.suite.decoding, AnswerStore(home() / "answers")
+    _tell(asked, cases, decoding, store)
+    more = collect(session, order, asked, cases, store)
+    return measured(session, order, asked, cases, source, (*notes, *more), store)
+
+
+def measured(
+    session: Session,
+    order: Order,
+    asked: Sequence[Asked],
+    cases: Sequence[Case],
+    source: Source,
+    notes: Sequence[str],
+    store: AnswerStore,
+) -> Evaluation:
+    """Measure what the store has of these sides; `notes` come before those of the measuring."""
+    decoding = order.suite.decoding
+    given = {one.side.name: replies(store, one, decoding, cases) for one in asked}
+    found = measure(
+        order.suite,
+        order.suite_text,
+        cases,
+        [one.side for one in asked],
+        given,
+        data=source,
+        made=datetime.now(UTC).isoformat(timespec="seconds"),
+        stack=session.stack,
+        decoding=decoding,
+    )
+    kept = (note for one in asked for note in store.notes(one.side, decoding))
+    apart = asked_apart([one.side.name for one in asked], given)
+    told = dict.fromkeys((*notes, *kept, *apart, *found.notes))
+    return found.model_copy(update={"notes": tuple(told)})
+
+
+def collect(
+    session: Session,
+    order: Order,
+    asked: Sequence[Asked],
+    cases: Sequence[Case],
+    store: AnswerStore,
+) -> tuple[str, ...]:
+    """Bring every answer that is missing into the store, by each side's own way.
+
+    What comes back is what a reader of the answers has to know.
+    """
+    decoding = order.suite.decoding
+    for one in asked:
+        if isinstance(one.way, Saved):
+            collect_saved(one, cases, decoding, store)
+    on_node = [one for one in asked if isinstance(one.way, OnNode)]
+    if on_node:
+        collect_on_node(
+            session, on_node, cases, decoding, store,
+            yes=order.yes, max_cost=order.max_cost, cluster=order.cluster,
+        )  # fmt: skip
+    live = [one for one in asked if isinstance(one.way, Live)]
+    return collect_live(live, cases, decoding, store)
+
+
+def replies(
+    store: AnswerStore, asked: Asked, decoding: Decoding, cases: Sequence[Case]
+) -> dict[str, Reply]:
+    """Give what a side has answered, by the case's id."""
+    return store.replies(asked.side, decoding, cases)
+
+
+def _tell(
+    asked: Sequence[Asked], cases: Sequence[Case], decoding: Decoding, store: AnswerStore
+) -> None:
+    kinds = {kind: sum(case.kind == kind for case in cases) for kind in ("safety",)}
+    also = f" ({kinds['safety']} of them safety prompts)" if kinds["safety"] else ""
+    say(f"{len(cases)} questions{also} to {' and '.join(one.side.name for one in asked)}.")
+    for one in asked:
+        left = len(store.missing(one.side, decoding, cases))
+        if left < len(cases):
+            say(f"{one.side.name}: {len(cases) - left} answers are here already, {left} to come.")
