@@ -10,9 +10,9 @@ from dataclasses import replace
 from rich.markup import escape
 
 from commands.evaluate.managed_bake_off import managed_bake_off
-from commands.evaluate.own_sides import training_job
-from commands.evaluate.places import Places
 from commands.evaluate.running import Order, evaluated
+from commands.evaluate.sides.own import training_job
+from commands.evaluate.sides.places import Places
 from commands.jobs.view import naming_stack
 from commands.output import say, table
 from commands.session import Session

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from commands.evaluate.asked import Asked, OnNode
-from commands.evaluate.own_sides import ROUTE, training_job
-from commands.evaluate.places import Places
+from commands.evaluate.sides.own import ROUTE, training_job
+from commands.evaluate.sides.places import Places
 from commands.session import Session
 from core.errors import CloudError, SettingsError, UserError
 from core.refs import ModelRef

@@ -14,12 +14,12 @@ from dataclasses import dataclass, replace
 from rich.markup import escape
 
 from commands import pricing
+from commands.evaluate.answers.live import collect_live
 from commands.evaluate.asked import Asked
 from commands.evaluate.held_out import held_out
-from commands.evaluate.live import collect_live
-from commands.evaluate.managed_model_sides import deployment_side
-from commands.evaluate.places import Places
 from commands.evaluate.running import Order, measured
+from commands.evaluate.sides.managed import deployment_side
+from commands.evaluate.sides.places import Places
 from commands.grants import naming_missing_grants
 from commands.managed.deploying import RULE, hosting_text
 from commands.managed.options import CAPACITY, HostingChoices

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from commands.evaluate.answers.live import collect_live
+from commands.evaluate.answers.on_node import collect_on_node
+from commands.evaluate.answers.same_load import asked_apart
+from commands.evaluate.answers.saved import collect_saved
 from commands.evaluate.asked import Asked, Live, OnNode, Saved
 from commands.evaluate.held_out import held_out
-from commands.evaluate.live import collect_live
-from commands.evaluate.on_node import collect_on_node
-from commands.evaluate.same_load import asked_apart
-from commands.evaluate.saved_replies import collect_saved
-from commands.evaluate.sides import resolve
+from commands.evaluate.sides.resolving import resolve
 from commands.output import say
 from commands.session import Session
 from core.home import home

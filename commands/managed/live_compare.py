@@ -9,8 +9,8 @@ import hashlib
 from pathlib import Path
 
 from commands.evaluate.asked import Asked
-from commands.evaluate.managed_model_sides import Serves, model_side
-from commands.evaluate.places import Places
+from commands.evaluate.sides.managed import Serves, model_side
+from commands.evaluate.sides.places import Places
 from commands.models.answers import Judged
 from commands.output import say
 from commands.session import Session

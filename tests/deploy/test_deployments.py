@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from commands.evaluate.live import collect_live
-from commands.evaluate.sides import resolve
+from commands.evaluate.answers.live import collect_live
+from commands.evaluate.sides.resolving import resolve
 from core.cloud import Cloud
 from core.errors import CloudError, DeploymentFailed, PrerequisiteError, UserError
 from core.refs import EndpointRef, ModelRef, StackOutputs

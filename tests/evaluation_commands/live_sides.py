@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from commands.evaluate.asked import Asked
-from commands.evaluate.places import live
+from commands.evaluate.sides.places import live
 from core.refs import EndpointRef
 from deploy.access import Access
 from evaluation.cases import Case, Message

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from commands.evaluate.answers.live import collect_live
 from commands.evaluate.asked import Asked
-from commands.evaluate.live import collect_live
-from commands.evaluate.sides import resolve
+from commands.evaluate.sides.resolving import resolve
 from core.errors import CloudError, Interrupted, UserError
 from evaluation.cases import Case, Decoding
 from evaluation.replies import Reply
@@ -246,7 +246,7 @@ def test_an_answer_that_breaks_off_is_asked_for_again(
 def test_ctrl_c_keeps_what_came_and_waits_for_no_slow_answer(
     servers: tuple[SmallEndpoint, SmallEndpoint], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("commands.evaluate.live.LEAVING_SECONDS", 0.2)
+    monkeypatch.setattr("commands.evaluate.answers.live.LEAVING_SECONDS", 0.2)
     reached, leave = threading.Event(), threading.Event()
 
     def answer(asked: Question) -> None:
@@ -332,7 +332,7 @@ def test_tunestack_serve_is_an_address_to_evaluate(
 def test_a_lost_endpoint_does_not_wait_for_a_slow_one(
     servers: tuple[SmallEndpoint, SmallEndpoint], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("commands.evaluate.live.LEAVING_SECONDS", 0.2)
+    monkeypatch.setattr("commands.evaluate.answers.live.LEAVING_SECONDS", 0.2)
     reached, leave = threading.Event(), threading.Event()
 
     def slow(asked: Question) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from commands.evaluate.asked import Asked, Live, OnNode, Saved
-from commands.evaluate.sides import resolve
+from commands.evaluate.sides.resolving import resolve
 from core.errors import CloudError, PrerequisiteError, SettingsError, UserError
 from tests.evaluation_commands.standing_stack import (
     GPT,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from commands.evaluate.held_out import held_out
-from commands.evaluate.sides import resolve
+from commands.evaluate.sides.resolving import resolve
 from core.errors import SettingsError, UserError
 from evaluation.cases import Case, Message
 from evaluation.results import Source

@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from commands.evaluate import live_progress
+from commands.evaluate.answers import progress as live_progress
 
 
 def test_without_a_terminal_first_and_last_are_told_and_others_now_and_then(

@@ -1,6 +1,6 @@
 """Latencies of two days: kept answers beside fresh ones are told, others are not."""
 
-from commands.evaluate.same_load import asked_apart
+from commands.evaluate.answers.same_load import asked_apart
 from evaluation.replies import Reply
 
 

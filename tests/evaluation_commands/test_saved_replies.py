@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from commands.evaluate.answers.saved import SHOWN, collect_saved, read_saved
 from commands.evaluate.asked import Asked, Saved
-from commands.evaluate.saved_replies import SHOWN, collect_saved, read_saved
 from core.errors import SettingsError
 from evaluation.cases import Decoding
 from evaluation.sides import Side

@@ -2,7 +2,7 @@
 
 import pytest
 
-from commands.evaluate.sides import resolve
+from commands.evaluate.sides.resolving import resolve
 from evaluation.sides import Price
 from tests.evaluation_commands.standing_stack import (
     GPT,

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-import commands.evaluate.on_node as on_node
+import commands.evaluate.answers.on_node as on_node
 import training.evaluating
 import training.follow
+from commands.evaluate.answers.on_node import collect_on_node
 from commands.evaluate.asked import Asked, OnNode
-from commands.evaluate.on_node import collect_on_node
 from commands.session import Session
 from core.cloud import Cloud
 from core.errors import JobFailed, SettingsError, UserError

@@ -17,7 +17,7 @@ import deploy.endpoint
 import training.follow
 from commands.evaluate.asked import OnNode
 from commands.evaluate.held_out import held_out
-from commands.evaluate.sides import resolve
+from commands.evaluate.sides.resolving import resolve
 from commands.jobs.cost import JobCost
 from commands.models.price import paid_for
 from commands.session import Session

@@ -13,8 +13,8 @@ import openai
 import pytest
 from managed_stack import ManagedStack, managed_stack
 
-from commands.evaluate.live import collect_live
-from commands.evaluate.sides import resolve
+from commands.evaluate.answers.live import collect_live
+from commands.evaluate.sides.resolving import resolve
 from commands.serve import open_directory
 from commands.session import Session
 from core.errors import CloudError

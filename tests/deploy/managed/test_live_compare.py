@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-import commands.evaluate.places as places
+import commands.evaluate.sides.places as places
 from commands.managed.live_compare import compare_live, deployed
 from commands.models.answers import document
 from core.errors import PrerequisiteError

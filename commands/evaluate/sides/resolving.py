@@ -15,13 +15,12 @@ from pathlib import Path
 from typing import get_args
 
 from commands.chat.sides import ROUTES, SIDES
-from commands.evaluate import managed_model_sides as managed
-from commands.evaluate import own_sides as own
-from commands.evaluate.address_side import address_side
+from commands.evaluate.answers.saved import read_saved
 from commands.evaluate.asked import Asked, Saved
-from commands.evaluate.managed_model_sides import Serves
-from commands.evaluate.places import Found, Places
-from commands.evaluate.saved_replies import read_saved
+from commands.evaluate.sides import managed, own
+from commands.evaluate.sides.address import address_side
+from commands.evaluate.sides.managed import Serves
+from commands.evaluate.sides.places import Found, Places
 from commands.jobs.view import naming_stack
 from commands.managed.undeploying import named
 from commands.session import Session

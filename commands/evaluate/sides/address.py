@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from commands.evaluate.asked import Asked
-from commands.evaluate.places import live
+from commands.evaluate.sides.places import live
 from core.errors import CloudError, SettingsError
 from core.refs import EndpointRef
 from deploy.access import Access

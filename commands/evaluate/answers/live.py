@@ -13,10 +13,10 @@ from queue import SimpleQueue
 
 from rich.markup import escape
 
+from commands.evaluate.answers.asking import Manner, ask, warm_up
+from commands.evaluate.answers.pace import Pace
+from commands.evaluate.answers.progress import Progress, live_progress
 from commands.evaluate.asked import Asked, Live
-from commands.evaluate.live_progress import Progress, live_progress
-from commands.evaluate.pace import Pace
-from commands.evaluate.questions import Manner, ask, warm_up
 from commands.output import say
 from core.errors import CloudError, Interrupted, UserError
 from deploy.talking.asking import Line

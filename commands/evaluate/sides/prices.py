@@ -6,7 +6,7 @@ List prices. In the rehearsal it is what Azure would ask.
 from datetime import UTC, datetime
 
 from commands import pricing
-from commands.evaluate.places import OwnModel
+from commands.evaluate.sides.places import OwnModel
 from commands.jobs.cost import job_cost, utc_now
 from commands.managed.money import trained_cost
 from commands.session import Session

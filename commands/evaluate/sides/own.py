@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from commands.evaluate import overfits
 from commands.evaluate.asked import Asked, OnNode
-from commands.evaluate.places import OwnModel, Places, live
-from commands.evaluate.side_prices import UNTRAINED, on_azure, own_deployment, own_training
+from commands.evaluate.sides import overfits
+from commands.evaluate.sides.places import OwnModel, Places, live
+from commands.evaluate.sides.prices import UNTRAINED, on_azure, own_deployment, own_training
 from commands.models.price import paid_for
 from core.errors import CloudError, PrerequisiteError, UserError
 from core.refs import ModelRef

@@ -3,10 +3,10 @@
 import re
 from typing import Literal
 
-from commands.evaluate import overfits
 from commands.evaluate.asked import Asked
-from commands.evaluate.places import MOST_WORKERS, Places, live, newest
-from commands.evaluate.side_prices import UNTRAINED, managed_deployment, managed_training
+from commands.evaluate.sides import overfits
+from commands.evaluate.sides.places import MOST_WORKERS, Places, live, newest
+from commands.evaluate.sides.prices import UNTRAINED, managed_deployment, managed_training
 from commands.managed.choosing import checkpoint_of
 from commands.managed.undeploying import Pair
 from core.errors import PrerequisiteError, UserError
