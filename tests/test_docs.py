@@ -10,6 +10,8 @@ import pytest
 
 from cli import COMMANDS, help_text
 from commands.root import command_line
+from evaluation.gate import parse_gate
+from evaluation.suite import parse_suite
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted(
@@ -40,6 +42,16 @@ def test_every_command_in_the_documents_parses(page: Path) -> None:
     for line in COMMAND.findall(blocks(page)):
         if "…" not in line:
             parse(command_line(COMMANDS, help_text()), shlex.split(line), "tunestack")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_suites_and_gates_in_the_documents_are_valid(page: Path) -> None:
+    for block in page.read_text().split("```yaml\n")[1:]:
+        text = block.partition("```")[0]
+        if "require:" in text:
+            parse_gate(text, page.name)
+        elif "rules:" in text:
+            parse_suite(text, page.name)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=IDS)

@@ -110,6 +110,7 @@ def _conclude(times: list[tuple[str, float]], keep: bool, route: str) -> None:
     say(f"   {'Together':<16}{together:7.1f} s")
     if route not in managed.WAYS:
         say(f"\nThe training's page: {own_gpu.report() / 'index.html'}")
+        say(f"The comparison's page: {own_gpu.comparison()}")
     if keep:
         say("\nEverything stands. Talk to it: tunestack chat; take it down: tunestack destroy")
     else:

@@ -68,7 +68,7 @@ def steps(route: str, recipe: str, question: str) -> list[Step]:
         ),
         Step(
             "The chat",
-            ("chat", *ON_LOCAL, "--system", system_message(), "--once", question),
+            ("chat", *ON_LOCAL, "--route", route, "--system", system_message(), "--once", question),
             "The tuned model answers, under the system message that it was tuned with.",
             "some hundred tokens",
         ),

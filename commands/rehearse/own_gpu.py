@@ -33,8 +33,8 @@ def steps(recipe: str, question: str) -> list[Step]:
         ),
         Step(
             "The comparison",
-            ("models", "compare", *ON_LOCAL),
-            "Held-out questions, answered by the base and by the tuned model in that job.",
+            ("models", "compare", *ON_LOCAL, "--html", str(comparison())),
+            "Held-out questions, answered by both models in that job: which is better, surely?",
             "free",
         ),
         Step(
@@ -56,6 +56,11 @@ def steps(recipe: str, question: str) -> list[Step]:
             "free beside the endpoint",
         ),
     ]
+
+
+def comparison() -> Path:
+    """Say where the comparison's page is written."""
+    return folder() / "comparison.html"
 
 
 def report() -> Path:
