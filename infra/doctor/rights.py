@@ -24,6 +24,7 @@ OF_FEATURES = {
     "Microsoft.Insights/actionGroups": ("monitoring",),
     "Microsoft.Insights/diagnosticSettings": ("monitoring",),
     "Microsoft.MachineLearningServices/workspaces/connections": ("hub",),
+    "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials": ("github",),
 }
 """Types that only some stacks have; the others come with their namespace."""
 

@@ -21,6 +21,7 @@ VARIANTS: tuple[dict[str, Any], ...] = (
     {"foundry": True},
     {"monitoring": True, "alertEmails": "a@example.com"},
     {"budget": 9, "alertEmails": "a@example.com"},
+    {"github": "octo-org/travel", "person": "0a1b2c3d-0000-4000-8000-0000000000ff"},
 )
 
 
