@@ -5,7 +5,8 @@ works: a field's `examples` in its model.
 """
 
 import difflib
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Hashable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -18,30 +19,58 @@ from core.errors import SettingsError
 Checked = TypeVar("Checked", bound=BaseModel)
 
 
+MOST_BYTES = 1_000_000
+"""Of a file that a person writes; PyYAML takes some five seconds for so much."""
+MOST_TOLD = 100
+"""Findings that an error lists; it counts the rest."""
+
+
 class StrictLoader(yaml.SafeLoader):
-    """Refuses a key given twice, where YAML would quietly keep the last one."""
+    """Refuses a key given twice, where YAML would quietly keep the last one.
+
+    Merge keys (`<<`) are refused, too: nine lines of them can stand for billions of keys.
+    """
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """Make a mapping of a node whose keys are all different."""
-        seen: set[Any] = set()
+        seen: set[Hashable] = set()
         for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                raise _refusal("`<<` is not read: write the keys out", key_node)
             key = self.construct_object(key_node, deep=True)
-            if isinstance(key, str) and key in seen:
-                raise yaml.MarkedYAMLError(
-                    problem=f"{key!r} is given twice", problem_mark=key_node.start_mark
-                )
-            seen.add(str(key))
+            if not isinstance(key, Hashable):
+                continue  # the loader's own to refuse
+            if key in seen:
+                raise _refusal(f"{key!r} is given twice", key_node)
+            seen.add(key)
         return super().construct_mapping(node, deep)
+
+    def construct_scalar(self, node: Any) -> Any:
+        """Make a scalar; half a character, as an escape can name it, is in no file again."""
+        value = super().construct_scalar(node)
+        if not value.isascii() and any("\ud800" <= sign <= "\udfff" for sign in value):
+            raise _refusal("holds half a character (a lone surrogate)", node)
+        return value
+
+
+def _refusal(problem: str, node: yaml.Node) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
 
 
 def read_text(path: Path) -> str:
     """Read a text file, with or without a byte-order mark.
 
     Raises:
-        SettingsError: it cannot be read, or is not UTF-8.
+        SettingsError: it cannot be read, is not UTF-8, or larger than anybody writes by hand.
     """
     try:
-        return path.read_text(encoding="utf-8-sig")
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise SettingsError(
+                f"{path}: more than {MOST_BYTES // 1000:,} kB: is this the file that you meant?"
+            )
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise SettingsError(f"{path}: not UTF-8 text: {error.reason}") from error
     except OSError as error:
@@ -56,11 +85,16 @@ def mapping_of(text: str, where: str, what: str) -> dict[str, Any]:
     """
     try:
         document = yaml.load(text, Loader=StrictLoader)
+    except RecursionError as error:
+        raise SettingsError(f"{where}: nested deeper than can be read") from error
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
         raise SettingsError(f"{where}, line {line}: {error.problem}") from error
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2026-13-40
         raise SettingsError(f"{where}: {error}") from error
+    except (ArithmeticError, AttributeError, LookupError, TypeError) as error:
+        # What the loader lets fall for `!!int ""`, `!!bool so`, `"\\UFFFFFFFF"`.
+        raise SettingsError(f"{where}: a tag (!!…) or an escape (\\U…) is not one") from error
     if not isinstance(document, dict):
         found = "an empty file" if document is None else f"a {type(document).__name__}"
         raise SettingsError(f"{where}: {what} is a mapping of keys, not {found}")
@@ -71,12 +105,14 @@ def checked(kind: type[Checked], document: Mapping[str, Any], where: str) -> Che
     """Make a record of a document.
 
     Raises:
-        SettingsError: every finding, one a line.
+        SettingsError: every finding, one a line; of very many the first.
     """
     try:
         return kind.model_validate(document)
     except ValidationError as error:
-        lines = (f"{where}: {line}" for line in findings_of(error, kind, document))
+        lines = [f"{where}: {line}" for line in findings_of(error, kind, document)]
+        if more := lines[MOST_TOLD:]:
+            lines[MOST_TOLD:] = [f"{where}: and {len(more):,} findings more"]
         raise SettingsError("\n".join(lines)) from error
 
 
@@ -105,6 +141,7 @@ def _follows(item: Any, items: Iterable[Any]) -> bool:
 
 def _reason(item: Any, kind: type[BaseModel], document: Any) -> str:
     reason = str(item["msg"]).removeprefix("Value error, ")
+    reason = re.sub(r" or instance of \w+", "", reason.replace("valid tuple", "valid list"))
     *above, last = item["loc"] or ("",)
     around = _model_at(kind, document, above)
     fields = {} if around is None else _fields(around)
@@ -113,7 +150,7 @@ def _reason(item: Any, kind: type[BaseModel], document: Any) -> str:
         return f"there is no such key.{meant}"
     example = _example(kind, document, item["loc"])
     is_told = not example or any(word in reason for word in ("for example", "such as", "Did you"))
-    return reason if is_told else f"{reason}; for example {example}"
+    return reason if is_told else f"{reason.removesuffix('.')}; for example {example}"
 
 
 def _example(kind: type[BaseModel], document: Any, path: tuple[Any, ...]) -> str:

@@ -6,7 +6,6 @@ a kill or a Ctrl-C, finds the job that runs or has ended and takes its answers.
 """
 
 import json
-import shutil
 import tempfile
 import time
 import uuid
@@ -15,12 +14,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from core import overfit, template_fingerprint
 from core.azure_errors import operation, quietly, uploaded
 from core.cloud import Cloud
 from core.environments import Device, digest, ensure_environment
 from core.errors import SettingsError
 from core.refs import JobRef, ModelRef, StackOutputs
+from training import submission
 from training.artifacts import output_folder
 from training.assets import require_data
 from training.environment import JOB_FOLDER, build_environment
@@ -37,11 +36,11 @@ from training.evaluation_orders import (
     program_order,
 )
 from training.exporting import EXPORT, EXPORTED_FROM
-from training.jobs import ENDED, find_job, list_jobs
+from training.jobs import find_job, tagged_jobs
 from training.kept_orders import code_sha256, read_order
-from training.model_files import MANIFEST
+from training.model_files import model_manifest
 from training.models import find_model
-from training.submission import EXPERIMENT, NOT_STAGED, job_identity, job_ref
+from training.submission import EXPERIMENT, job_identity, job_ref
 
 __all__ = ["EvaluationOrder", "NodeSide"]
 
@@ -71,15 +70,19 @@ def order_evaluation(
     (job, *others) = sorted({side.job for side in sides})
     if others:
         raise SettingsError(f"One evaluation is of one training job, not of {job}, {others[0]} …")
+    weights = {}
     for side in sides:
         if side.kind == "model":
-            _require_weights(find_model(cloud, outputs, ModelRef.parse(side.model)))
+            model = find_model(cloud, outputs, ModelRef.parse(side.model))
+            _require_weights(model)
+            weights[side.model] = f"{model['created']} {model['path']}"
     environment = build_environment(device, JOB_FOLDER)
     with tempfile.TemporaryDirectory() as work:
         code = code_sha256(stage_program(Path(work)))
     return EvaluationOrder(
         kept=read_order(cloud, outputs, job),
         sides=tuple(sides),
+        weights=weights,
         cases=cases,
         decoding=decoding,
         system_message=_system_message(cloud, outputs, job),
@@ -89,15 +92,9 @@ def order_evaluation(
     )
 
 
-def find_evaluation_job(
-    cloud: Cloud, outputs: StackOutputs, order: EvaluationOrder
-) -> JobRef | None:
-    """Find a job that asks, or has asked, the same: whoever left it comes back to it."""
-    for job in list_jobs(cloud, outputs):
-        is_of_use = job["status"] == "Completed" or job["status"] not in ENDED
-        if is_of_use and order.tags.items() <= job["tags"].items():
-            return JobRef(name=job["name"], status=job["status"], studio_url=job["studio_url"])
-    return None
+def evaluation_jobs(cloud: Cloud, outputs: StackOutputs, order: EvaluationOrder) -> list[JobRef]:
+    """Find the jobs that ask, or have asked, the same, newest first: also those that failed."""
+    return tagged_jobs(cloud, outputs, order.tags)
 
 
 def submit_evaluation(cloud: Cloud, outputs: StackOutputs, order: EvaluationOrder) -> JobRef:
@@ -140,11 +137,7 @@ def read_replies(cloud: Cloud, outputs: StackOutputs, job: str) -> dict[str, lis
 
 def stage_program(work: Path) -> Path:
     """Make the folder that goes to the node: the training's program and what core shares."""
-    code = work / "evaluate"
-    shutil.copytree(JOB_FOLDER, code, ignore=NOT_STAGED)
-    for shared in (template_fingerprint, overfit):
-        shutil.copy(str(shared.__file__), code)
-    return code
+    return submission.stage_program(JOB_FOLDER, work / "evaluate")
 
 
 def _command(order: EvaluationOrder, environment: str, code: Path, identity: Any) -> Any:
@@ -186,8 +179,7 @@ def _require_weights(model: dict[str, Any]) -> None:
 def _system_message(cloud: Cloud, outputs: StackOutputs, job: str) -> str | None:
     """Read what all training conversations began with; None where the job left no manifest yet."""
     place = output_folder(cloud, outputs, find_job(cloud, outputs, job), "model")
-    found = _lines((place.read(MANIFEST) or b"").replace(b"\n", b" "))
-    said = found[0].get("system_message") if found else None
+    said = model_manifest(place).get("system_message")
     return said if isinstance(said, str) else None
 
 

@@ -47,6 +47,9 @@ class EvaluationOrder:
     kept: KeptOrder
     """The order of the training job."""
     sides: tuple[NodeSide, ...]
+    weights: dict[str, str]
+    """When a model `name:version` was registered, and where it lies: once it is deleted, the next
+    one may get the same version."""
     cases: bytes
     """JSONL: `{"id", "messages", "reference"}`, and `"sides"` where not all are asked."""
     decoding: dict[str, Any]
@@ -62,6 +65,7 @@ class EvaluationOrder:
         """Give twelve digits of everything that decides what comes back."""
         told = {
             "sides": sorted((asdict(side) for side in self.sides), key=lambda side: side["name"]),
+            "weights": self.weights,
             "cases": digest(self.cases),
             "decoding": self.decoding,
             "system_message": self.system_message,

@@ -95,6 +95,18 @@ KINDS = {
     )
 }
 
+CHECKPOINT = ExportKind(
+    "checkpoint",
+    "a kept checkpoint as the model that its training would have left",
+    "keep.py",
+    "",
+    "",
+    (1.0, 6.2),
+    (0.5, 0.5),
+    "the same work as exporting the base",
+)
+"""No form of its own: a version of the tuned model itself, made by training/job/keep.py."""
+
 
 def require_memory(kind: ExportKind, parameters: int | None, size: str) -> str:
     """Say what an export needs and what a node has.

@@ -10,7 +10,7 @@ from core.refs import JobRef, ModelRef, StackOutputs
 from training.artifacts import output_folder
 from training.export_kinds import KINDS
 from training.exporting import EXPORT, EXPORTED_FROM, PROGRAM, ExportOrder
-from training.jobs import ENDED, find_job, list_jobs
+from training.jobs import find_job, job_at_work
 from training.model_files import MANIFEST
 from training.models import TAG_LENGTH, Paid, list_models, made_by, register
 from training.submission import EXPERIMENT, job_ref
@@ -43,11 +43,7 @@ def find_export(cloud: Cloud, outputs: StackOutputs, order: ExportOrder) -> Mode
 
 def find_export_job(cloud: Cloud, outputs: StackOutputs, order: ExportOrder) -> JobRef | None:
     """Find a job that makes, or has made, what is wanted: whoever left it comes back to it."""
-    for job in list_jobs(cloud, outputs):
-        is_of_use = job["status"] == "Completed" or job["status"] not in ENDED
-        if is_of_use and order.tags.items() <= job["tags"].items():
-            return JobRef(name=job["name"], status=job["status"], studio_url=job["studio_url"])
-    return None
+    return job_at_work(cloud, outputs, order.tags)
 
 
 def register_job(

@@ -39,6 +39,23 @@ def list_jobs(cloud: Cloud, outputs: StackOutputs) -> list[dict[str, Any]]:
     return sorted((describe_job(job) for job in jobs), key=_by_time, reverse=True)
 
 
+def tagged_jobs(cloud: Cloud, outputs: StackOutputs, tags: dict[str, str]) -> list[JobRef]:
+    """Find the jobs that have all these tags, newest first."""
+    return [
+        JobRef(name=job["name"], status=job["status"], studio_url=job["studio_url"])
+        for job in list_jobs(cloud, outputs)
+        if tags.items() <= job["tags"].items()
+    ]
+
+
+def job_at_work(cloud: Cloud, outputs: StackOutputs, tags: dict[str, str]) -> JobRef | None:
+    """Find the job of these tags that goes on or has completed: who left it comes back to it."""
+    for job in tagged_jobs(cloud, outputs, tags):
+        if job.status == "Completed" or job.status not in ENDED:
+            return job
+    return None
+
+
 def is_training(job: dict[str, Any]) -> bool:
     """Tell whether a job of the list makes a model; others export one, or evaluate."""
     return "model_name" in job["tags"]

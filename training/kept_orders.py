@@ -7,6 +7,7 @@ by hash, environment and base model by version.
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +22,8 @@ from training.artifacts import blob_folder
 
 FORMAT = 1
 NAME = "order.json"
+SEAL = "whole.json"
+"""What a checkpoint has that was written to its end (training/job/checkpoints.py)."""
 
 
 class Kept(BaseModel):
@@ -146,6 +149,13 @@ def checkpoint_names(cloud: Cloud, outputs: StackOutputs, run: str) -> list[str]
     """List what lies in a run's checkpoints: folders and files, without what is in folders."""
     names = blob_folder(cloud, outputs, f"tunestack/runs/{run}/checkpoints/").names()
     return sorted({name.partition("/")[0] for name in names})
+
+
+def whole_steps(cloud: Cloud, outputs: StackOutputs, run: str) -> list[int]:
+    """List the steps of a run's whole checkpoints, the earliest first; broken ones are left out."""
+    names = blob_folder(cloud, outputs, f"tunestack/runs/{run}/checkpoints/").names()
+    found = (re.fullmatch(rf"checkpoint-(\d+)/{re.escape(SEAL)}", name) for name in names)
+    return sorted(int(one[1]) for one in found if one)
 
 
 def _folder(job: str) -> str:

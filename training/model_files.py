@@ -15,6 +15,8 @@ from training.artifacts import BlobFolder, blob_folder, output_folder
 from training.jobs import find_job
 
 MANIFEST = "tunestack.json"
+MADE_BY = "made_by"
+"""A tag of a model that another job than its training's made: its files are that job's."""
 ML_API = "2025-12-01"
 
 
@@ -36,7 +38,8 @@ def model_folder(cloud: Cloud, outputs: StackOutputs, model: dict[str, Any]) -> 
     found = re.search(r"datastores/([^/]+)/paths/(.+)", model["path"])
     if found:
         return blob_folder(cloud, outputs, found[2].rstrip("/") + "/", found[1])
-    job = find_job(cloud, outputs, model["tags"].get("job", ""))
+    tags = model["tags"]
+    job = find_job(cloud, outputs, tags.get(MADE_BY) or tags.get("job", ""))
     return output_folder(cloud, outputs, job, "model")
 
 

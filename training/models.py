@@ -20,6 +20,8 @@ FROM_MANIFEST = (
 )  # fmt: skip
 FROM_METRICS = ("tokens", "tokens_per_second", "seconds")
 FROM_MACHINE = ("python", "torch", "torch_cuda", "driver", "gpus")
+FROM_CHECKPOINT = "from_checkpoint"
+"""On a version that is not what its job left: `JOB@STEP`, of which it was made afterwards."""
 TAG_LENGTH = 250
 """Characters of a tag's value, and 50 tags at most: Azure documents both for runs (1,000 and 50,
 learn.microsoft.com, resource-limits-capacity) and neither for models. The manifest has it whole."""
@@ -133,10 +135,11 @@ def find_model(cloud: Cloud, outputs: StackOutputs, wanted: ModelRef) -> dict[st
         if (not wanted.version or model["version"] == wanted.version)
         and (wanted.name or not is_export(model))
     ]
+    if not found and not wanted.name:
+        raise UserError("No model has been trained yet.", hint="tunestack train")
     if not found:
-        raise UserError(
-            f"There is no model {wanted}.".replace(":.", "."), hint="tunestack models list"
-        )
+        told = str(wanted).removesuffix(":")
+        raise UserError(f"There is no model {told}.", hint="tunestack models list")
     return found[0]
 
 
@@ -158,9 +161,9 @@ def describe_model(model: Any) -> dict[str, Any]:
 
 
 def made_by(cloud: Cloud, outputs: StackOutputs, name: str, job: str) -> ModelRef | None:
-    """Find the version that a job made; None where there is none."""
+    """Find the version that a job left; None where there is none. One of a checkpoint it is not."""
     for model in list_models(cloud, outputs, name):
-        if model["tags"].get("job") == job:
+        if model["tags"].get("job") == job and FROM_CHECKPOINT not in model["tags"]:
             return ModelRef(name=name, version=model["version"])
     return None
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from core.cloud import Cloud
-from core.errors import PrerequisiteError, UserError
+from core.errors import PrerequisiteError, SettingsError, UserError
 from core.refs import StackOutputs
 from training.assets import (
     base_model_name,
@@ -30,6 +30,7 @@ from training.lineage import (
     library_changes,
     machine_changes,
 )
+from training.models import FROM_CHECKPOINT
 from training.resubmission import device_for
 from training.submission import RECIPE_FILE, Order, stage_code
 
@@ -76,13 +77,20 @@ def order_of(
 
     Raises:
         UserError: nothing was kept of its job.
-        SettingsError: the stack has no such cluster any more.
+        SettingsError: the stack has no such cluster any more, or the model is a checkpoint that
+            was registered afterwards.
     """
     kept = made.order
     if kept is None:
         raise UserError(
             f"{made.name} cannot be made again: of its job {made.job} no order was kept.",
             hint="An earlier version submitted it; tunestack models show tells what is known.",
+        )
+    if checkpoint := made.model["tags"].get(FROM_CHECKPOINT):
+        raise SettingsError(
+            f"{made.name} is the checkpoint {checkpoint}, not what its job left: made again, the"
+            " training would leave other weights.",
+            hint="Reproduce the job's own model: tunestack models list has it.",
         )
     cluster = cluster or kept.cluster
     return Order(

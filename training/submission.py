@@ -109,11 +109,16 @@ def submit(cloud: Cloud, outputs: StackOutputs, order: Order) -> JobRef:
 
 def stage_code(order: Order, work: Path) -> Path:
     """Make the folder that goes to the node: the job program, what core shares, the recipe."""
-    code = work / "train"
-    shutil.copytree(order.code, code, ignore=NOT_STAGED)
+    code = stage_program(order.code, work / "train")
+    (code / RECIPE_FILE).write_text(order.recipe.model_dump_json(indent=2), encoding="utf-8")
+    return code
+
+
+def stage_program(program: Path, code: Path) -> Path:
+    """Make the folder `code` that goes to the node: a program's, and what core shares with it."""
+    shutil.copytree(program, code, ignore=NOT_STAGED)
     for shared in (template_fingerprint, overfit):
         shutil.copy(str(shared.__file__), code)
-    (code / RECIPE_FILE).write_text(order.recipe.model_dump_json(indent=2), encoding="utf-8")
     return code
 
 

@@ -13,6 +13,7 @@ from training.evaluation_orders import EVALUATED, EVALUATION_TAG
 from training.exporting import EXPORT, EXPORTED_FROM
 from training.jobs import list_jobs
 from training.managed.services import services
+from training.models import FROM_CHECKPOINT
 from training.submission import RUN_TAG, TRY_TAG
 
 Document = dict[str, Any]
@@ -71,6 +72,8 @@ def place_in_run(job: Document) -> str:
     """Say of which run a job is a further try, of which model an export, or whom it asks."""
     if EXPORTED_FROM in job["tags"]:
         return f"{job['tags'].get(EXPORT, 'export')} of {job['tags'][EXPORTED_FROM]}"
+    if checkpoint := job["tags"].get(FROM_CHECKPOINT):
+        return f"model of {checkpoint}"
     if EVALUATION_TAG in job["tags"]:
         return f"evaluates {job['tags'].get(EVALUATED, '')}"
     number, run = job["tags"].get(TRY_TAG, "1"), job["tags"].get(RUN_TAG, "")

@@ -19,7 +19,7 @@ from evaluation.sides import Side
 from training.artifacts import output_folder
 from training.jobs import find_job
 from training.kept_orders import read_order
-from training.models import find_model
+from training.models import FROM_CHECKPOINT, find_model
 
 if TYPE_CHECKING:
     from evaluation.suite import Suite
@@ -71,6 +71,12 @@ def read_answers(session: Session, wanted: ModelRef) -> JobAnswers:
     cloud, outputs = session.cloud, session.outputs
     found = find_model(cloud, outputs, wanted)
     refuse_export(found, "answers of its own")
+    if checkpoint := found["tags"].get(FROM_CHECKPOINT):
+        ref = f"{found['name']}:{found['version']}"
+        raise SettingsError(
+            f"{ref} is the checkpoint {checkpoint}: other weights answered its job's samples.",
+            hint=f"tunestack evaluate base {ref} --stack {session.stack}",
+        )
     job = find_job(cloud, outputs, found["tags"]["job"])
     content = output_folder(cloud, outputs, job, "report").read(SAMPLES)
     if content is None or not content.strip():

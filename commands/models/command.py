@@ -1,4 +1,4 @@
-"""`tunestack models`: list and register; what else there is to do has modules beside it."""
+"""`tunestack models`: list; what else there is to do has modules beside it."""
 
 from typing import Any
 
@@ -6,21 +6,17 @@ import click
 from rich.markup import escape
 
 from commands.jobs.listing import by_time
-from commands.jobs.view import naming_stack
-from commands.managed.models import registered_by_service
 from commands.models.compare import compare_command
 from commands.models.export import export_command
 from commands.models.files import delete, download
-from commands.models.price import paid_for
+from commands.models.register import register_command
 from commands.models.show import show_command
 from commands.options import json_option, stack_option
 from commands.output import say, show, table
 from commands.session import Session
 from core.errors import CloudError
-from core.refs import ModelRef
 from training import models as training_models
-from training.exported_models import register_job
-from training.managed.services import find_managed_job, services
+from training.managed.services import services
 
 LISTED = {
     "recipe": "recipe",
@@ -29,6 +25,7 @@ LISTED = {
     "price_usd": "USD",
     "job": "job",
     "exported_from": "export of",
+    "from_checkpoint": "of the checkpoint",
 }
 """Tags of a model, and the titles of their columns."""
 
@@ -38,7 +35,9 @@ def models() -> None:
     """List, show, compare, export, download and delete registered models."""
 
 
-for command in (show_command, compare_command, download, delete, export_command):
+for command in (
+    show_command, compare_command, download, delete, export_command, register_command
+):  # fmt: skip
     models.add_command(command)
 
 
@@ -79,25 +78,3 @@ def all_models(session: Session) -> list[dict[str, Any]]:
         except CloudError as error:
             say(f"[yellow]Models of {service.route} are not listed:[/] {escape(str(error))}")
     return sorted(found, key=by_time, reverse=True)
-
-
-@models.command()
-@click.argument("job")
-@stack_option
-@json_option
-def register(job: str, stack: str, as_json: bool) -> None:
-    """Register what a completed job made; a second time gives the same version.
-
-    A managed service registers by itself: its model is named.
-    """
-    session = Session(stack)
-    with naming_stack(stack):
-        made = _registered(session, job)
-    show(made.model_dump(), as_json, lambda: click.echo(f"Model {made}"))
-
-
-def _registered(session: Session, job: str) -> ModelRef:
-    """Register a job's model where nobody else does it; give the model."""
-    if managed := find_managed_job(session.cloud, session.outputs, job):
-        return registered_by_service(*managed)
-    return register_job(session.cloud, session.outputs, job, paid_for(session, job))

@@ -10,24 +10,19 @@ import click
 
 from commands import pricing
 from commands.grants import naming_missing_grants
-from commands.jobs.cost import job_cost
-from commands.jobs.view import naming_stack, watch
+from commands.jobs.view import naming_stack
+from commands.models.node_job import cluster_of, followed, say_price
 from commands.models.price import paid_for
 from commands.options import json_option, stack_option, yes_option
 from commands.output import confirm, say, show
 from commands.session import Session
-from core.errors import JobFailed, SettingsError
-from core.price_list import DEDICATED, LOW_PRIORITY
-from core.refs import ClusterRef, JobRef, ModelRef
-from training.clusters import device_of, find_cluster
+from core.errors import SettingsError
+from core.refs import ModelRef
+from training.clusters import device_of
 from training.export_kinds import KINDS, require_memory
 from training.exported_models import export_name, find_export, find_export_job, register_export
 from training.exporting import TIMEOUT_HOURS, ExportOrder, order_export, submit_export
-from training.follow import JobLost, follow
 from training.models import find_model
-
-MINUTES_BEFORE = 15
-"""Until a node has started and, the first time, its image is built: as others tell of Azure."""
 
 Ask = Callable[[ExportOrder], ExportOrder]
 
@@ -97,67 +92,19 @@ def _exported(session: Session, ref: ModelRef, kind: str, cluster: str, ask: Ask
         order = ask(order)
     with naming_missing_grants(session):
         job = job or submit_export(cloud, outputs, order)
-        return _finish(session, order, job)
-
-
-def _finish(session: Session, order: ExportOrder, job: JobRef) -> ModelRef:
-    """Follow the job to its end and register what it made."""
-    say(f"The job [bold]{job.name}[/bold]" + (f"\n{job.studio_url}" if job.studio_url else ""))
-    cloud, outputs = session.cloud, session.outputs
-    try:
-        events = follow(cloud, outputs, job.name)
-        watch(events, job.name, session.stack, partial(job_cost, session, job.name))
-    except JobLost as lost:
-        again = _again(session, order)
-        raise JobFailed(str(lost), hint=f"Nothing was registered. Again: {again}") from lost
-    except JobFailed as error:
-        # An export has no checkpoints to go on from, and nothing to be set smaller.
-        hint = "\n".join(line for line in error.hint.splitlines() if "jobs resume" not in line)
-        again = f"Again, on larger nodes where it was memory: {_again(session, order)} --cluster …"
-        error.hint = f"Nothing was registered.\n{hint}\n{again}"
-        raise
-    except KeyboardInterrupt:
-        say(f"Once it has completed, this registers it: {_again(session, order)}")
-        raise
-    with naming_stack(session.stack):
-        return register_export(cloud, outputs, job.name, paid_for(session, job.name))
+        return followed(
+            session,
+            job,
+            _again(session, order),
+            lambda name: register_export(cloud, outputs, name, paid_for(session, name)),
+        )
 
 
 def _priced(session: Session, order: ExportOrder, limit: float | None) -> ExportOrder:
-    """Say what the job costs and how long it takes; refuse what is more than a person allowed."""
-    node = cluster_of(session, order.cluster)
-    size = node.vm_size
-    quote = pricing.price_list(session, size).vm(
-        size, LOW_PRIORITY if node.is_low_priority else DEDICATED
-    )
-    each = quote.per_hour if quote else None
-    pricing.check_max_cost(
-        limit,
-        None if each is None else each * TIMEOUT_HOURS,
-        f"{TIMEOUT_HOURS:g} h on one {size}",
-        [f"{pricing.dollars(each)} an hour"],
-        instead="Take a cluster of a smaller size, or allow more.",
-    )
+    """Say what the job costs; refuse what is more than a person allowed."""
     minutes = order.kind.takes_minutes(order.parameters or 0)
-    free = "It runs on this machine and costs nothing; on Azure: " * session.is_rehearsal
-    say(
-        f"{free}one {size}, {pricing.dollars(each)} an hour, at most"
-        f" {pricing.dollars(None if each is None else each * TIMEOUT_HOURS)} in"
-        f" {TIMEOUT_HOURS:g} h{f' ({quote.source})' if quote else ''}. About"
-        f" {max(1.0, minutes):.0f} min on two cores, after up to {MINUTES_BEFORE} min until node"
-        " and image are there; neither was timed on Azure."
-    )
-    if each is None:
-        return order
-    return replace(order, estimate=each * (minutes + MINUTES_BEFORE) / 60)
-
-
-def cluster_of(session: Session, cluster: str) -> ClusterRef:
-    """Give the cluster by its name; an earlier version's main one is known by its setting alone."""
-    name = cluster or session.outputs.cluster
-    if name == session.outputs.cluster and name not in session.outputs.clusters:
-        return ClusterRef(vm_size=session.settings.cluster_vm_size, max_nodes=1)
-    return find_cluster(session.outputs, name)
+    expected = say_price(session, order.cluster, TIMEOUT_HOURS, minutes, limit)
+    return order if expected is None else replace(order, estimate=expected)
 
 
 def _again(session: Session, order: ExportOrder) -> str:

@@ -6,14 +6,17 @@ from typing import Any
 import click
 from rich.markup import escape
 
+from commands.evaluate.keeping import checkpoint_in
 from commands.jobs.view import naming_stack
 from commands.models.handler import model_handler
+from commands.models.last_evaluation import evaluation_line, last_evaluation
 from commands.options import json_option, stack_option
 from commands.output import say, show, table
 from commands.pricing import dollars
 from commands.session import Session
 from core.refs import ModelRef
 from training.lineage import Lineage, read_lineage
+from training.models import FROM_CHECKPOINT
 
 Row = tuple[str, Any]
 
@@ -34,20 +37,25 @@ def show_command(model: str, stack: str, as_json: bool) -> None:
 def show_lineage(session: Session, wanted: ModelRef, *, as_json: bool) -> None:
     """Show where a model of the workspace's registry comes from."""
     found = read_lineage(session.cloud, session.outputs, wanted)
-    show(found.document(), as_json, lambda: _print(session, found))
+    names = (found.name, checkpoint_in(found.model["tags"]))
+    evaluated = last_evaluation(session, *filter(None, names))
+    document = {**found.document(), "evaluation": evaluated}
+    show(document, as_json, lambda: _print(session, found, evaluated))
 
 
-def _print(session: Session, found: Lineage) -> None:
+def _print(session: Session, found: Lineage, evaluated: dict[str, Any] | None) -> None:
     parts = (
         ("What went in", went_in(found)),
         ("Where it was trained", _place(found)),
-        ("What came out", _came_out(found)),
+        ("What came out", [*_came_out(found), ("evaluated", evaluation_line(evaluated))]),
         ("What it cost", _cost(found)),
         ("How to repeat it", _repeat(session, found)),
     )
     rows = [("created", found.model["created"]), ("job", found.job)]
     if origin := found.model["tags"].get("exported_from"):
         rows.append(("export of", f"{origin} ({found.model['tags'].get('export')})"))
+    if checkpoint := found.model["tags"].get(FROM_CHECKPOINT):
+        rows.append(("of the checkpoint", checkpoint))
     table("", ["model", found.name], rows)
     for title, rows in parts:
         known = [(name, escape(str(value))) for name, value in rows if value not in (None, "", [])]

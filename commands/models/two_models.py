@@ -47,6 +47,8 @@ def compare_two(
     if html and answers:
         write_page(html, answers)
         say(f"The page: {html}")
+    elif html:
+        say(f"No page of no answers: {escape(why.rstrip('.'))}.")
 
 
 def _answers(

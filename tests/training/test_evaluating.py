@@ -27,13 +27,13 @@ from tests.training.quick import QUICK_JOB, order, recipe
 from tests.typed_commands import run
 from training.evaluating import (
     NodeSide,
-    find_evaluation_job,
+    evaluation_jobs,
     order_evaluation,
     read_replies,
     stage_program,
     submit_evaluation,
 )
-from training.evaluation_orders import EVALUATION_TAG
+from training.evaluation_orders import ASKED, EVALUATION_TAG
 from training.follow import follow
 from training.jobs import list_jobs
 from training.kept_orders import code_sha256
@@ -115,7 +115,7 @@ def test_every_kind_of_side_gets_its_weights_and_its_answers_come_back(
 ) -> None:
     asks = (case("A walk?"), case("Rain?"))
     ordered = order_evaluation(cloud, outputs, sides(job), lines(*asks), GREEDY.model_dump())
-    assert find_evaluation_job(cloud, outputs, ordered) is None
+    assert evaluation_jobs(cloud, outputs, ordered) == []
     made = submit_evaluation(cloud, outputs, ordered)
     for _ in follow(cloud, outputs, made.name, wait=lambda _: time.sleep(0.05)):
         pass
@@ -127,8 +127,8 @@ def test_every_kind_of_side_gets_its_weights_and_its_answers_come_back(
         f"{job}@3": {"3: A walk?", "3: Rain?"},
     }
     again = order_evaluation(cloud, outputs, sides(job), lines(*asks), GREEDY.model_dump())
-    there = find_evaluation_job(cloud, outputs, again)
-    assert there is not None and there.name == made.name
+    (there,) = evaluation_jobs(cloud, outputs, again)
+    assert there.name == made.name
 
 
 def test_whatever_changes_the_answers_makes_another_evaluation(
@@ -232,6 +232,47 @@ def test_of_a_job_that_fails_the_answers_are_kept(
     collect(who, [asks[0], asks[2]])
     newest = read_replies(cloud, outputs, evaluations(cloud, outputs)[0])
     assert [line["case"] for line in newest["base"]] == [asks[2].id]
+
+
+def test_of_a_job_that_failed_when_nobody_looked_the_answers_are_taken_over(
+    job: str,
+    collect: Collect,
+    cloud: Cloud,
+    outputs: StackOutputs,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    who, asks = asked(job, 0), [case("Early?"), case(f"hold {tmp_path / 'on'}"), case("fail")]
+
+    def interrupted(*given: Any) -> Iterator[Any]:
+        yield next(follow(*given))
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(on_node, "follow", interrupted)
+        collect(who, asks)
+    (tmp_path / "on").touch()
+    with pytest.raises(JobFailed):
+        list(follow(cloud, outputs, evaluations(cloud, outputs)[0]))
+    with pytest.raises(JobFailed):
+        collect(who, asks)
+    assert AnswerStore(tmp_path / "store").missing(who[0].side, GREEDY, asks) == asks[2:]
+    newest, before = (job["tags"][ASKED] for job in list_jobs(cloud, outputs)[:2])
+    assert (newest, before) == ("1", "3")
+
+
+def test_a_version_that_was_deleted_and_made_again_is_asked_anew(
+    job: str, cloud: Cloud, outputs: StackOutputs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asks = (lines(case("A walk?")), GREEDY.model_dump())
+    first = order_evaluation(cloud, outputs, sides(job)[1:2], *asks)
+    found = training.evaluating.find_model
+
+    def made_again(*given: Any) -> dict[str, Any]:
+        return found(*given) | {"created": "2026-11-23T08:00:00+00:00"}
+
+    monkeypatch.setattr(training.evaluating, "find_model", made_again)
+    assert order_evaluation(cloud, outputs, sides(job)[1:2], *asks).id != first.id
 
 
 def test_nothing_is_sent_that_costs_more_than_allowed_or_cannot_be_asked(

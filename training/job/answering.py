@@ -4,6 +4,7 @@ Prompts are rendered by the model's own template, as an endpoint does it. What a
 what it is penalised for, depends on nothing but itself.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,8 +57,9 @@ def write(
     tokenizer: PreTrainedTokenizerBase,
     prompts: list[str],
     decoding: Decoding,
+    heard: Callable[[int], None] = lambda tokens: None,
 ) -> list[Answer]:
-    """Answer rendered prompts in one batch."""
+    """Answer rendered prompts in one batch; `heard` is told how many tokens each row has."""
     batch = tokenizer(
         prompts,
         return_tensors="pt",
@@ -75,6 +77,7 @@ def write(
         pad_token_id=tokenizer.pad_token_id,
     )
     choosing = _choosing(decoding, batch["attention_mask"])
+    choosing.append(_Heard(batch["input_ids"].shape[1], heard))
     output = model.generate(**batch, generation_config=settings, logits_processor=choosing)
     rows = output[:, batch["input_ids"].shape[1] :].tolist()
     return [_answer(tokenizer, row, set(ends)) for row in rows]
@@ -112,6 +115,17 @@ def _choosing(decoding: Decoding, read: Tensor) -> LogitsProcessorList:
     if decoding.temperature > 0:
         processors.append(_Chance(decoding, len(read)))
     return LogitsProcessorList(processors)
+
+
+class _Heard(LogitsProcessor):
+    """Tells how far a batch is; changes nothing."""
+
+    def __init__(self, prompt: int, heard: Callable[[int], None]) -> None:
+        self._prompt, self._heard = prompt, heard
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        self._heard(input_ids.shape[1] - self._prompt)
+        return scores
 
 
 class _Penalty(RepetitionPenaltyLogitsProcessor):

@@ -1,8 +1,10 @@
 """One side of an evaluation: its answers, how likely it finds the references, and its progress."""
 
 import logging
+import math
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from answering import Decoding, rendered, write
@@ -22,6 +24,8 @@ SCORED = (2048, 16)
 """Tokens of references at a time: each needs a number for every word of the vocabulary."""
 EVERY = 5.0
 """Seconds between two lines of progress."""
+WRITING_EVERY = 10.0
+"""Seconds without a line after which it is told how far the answers under way are."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ def ask_side(
     answering, scoring = TokenBatches(*ANSWERED), TokenBatches(*SCORED)
     for group in _alike(_questions(name, base, cases, decoding)):
         for batch, lines in answering.done(
-            group, _length, lambda some: _asked(base, some, decoding)
+            group, _length, lambda some: _asked(base, some, decoding, meter)
         ):
             scores = _scores(base, batch, scoring, meter)
             told = [line | scores.get(line["case"], NOT_SCORED) for line in lines]
@@ -119,12 +123,15 @@ def _length(question: Question) -> int:
     return question.tokens + question.room
 
 
-def _asked(base: Base, batch: list[Question], decoding: Decoding) -> list[dict[str, Any]]:
+def _asked(
+    base: Base, batch: list[Question], decoding: Decoding, meter: "Meter"
+) -> list[dict[str, Any]]:
     began = time.monotonic()
     room = batch[0].room
     prompts = [question.prompt for question in batch]
     if room:
-        answers = write(*base, prompts, replace(decoding, max_tokens=room))
+        heard = partial(meter.writing, began, len(batch), room)
+        answers = write(*base, prompts, replace(decoding, max_tokens=room), heard)
         told = [(answer.text, answer.finish, answer.tokens) for answer in answers]
     else:
         told = [("", "length", 0)] * len(batch)
@@ -163,12 +170,16 @@ def _scores(
     return found
 
 
+def _span(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+
+
 class Meter:
     """How far a side is, in lines of the log."""
 
     def __init__(self, name: str, total: int) -> None:
         self._name, self._total, self._done = name, total, 0
-        self._began = self._told = time.monotonic()
+        self._began = self._told = self._first = time.monotonic()
         self._read, self._reading = 0, 0.0
         self._nll, self._tokens = 0.0, 0
 
@@ -188,6 +199,25 @@ class Meter:
             log.info(
                 "evaluate %s %d/%d  %.1f answers/s", self._name, self._done, self._total, speed
             )
+
+    def writing(self, began: float, batch: int, room: int, tokens: int) -> None:
+        """Tell how far a batch under way is, and how long it all takes at most, now and then.
+
+        At most, for answers may end before they have all their tokens, and prompts are known.
+        """
+        now = time.monotonic()
+        if not tokens:
+            self._first = now
+        if not tokens or now - self._told < WRITING_EVERY:
+            return
+        self._told = now
+        each, reading = (now - self._first) / tokens, self._first - began
+        batches = math.ceil(max(0, self._total - self._done - batch) / batch)
+        left = each * (room - tokens) + batches * (reading + each * room)
+        log.info(
+            "evaluate %s %d/%d  the next %d at token %d of %d, at most %s left",
+            *(self._name, self._done, self._total, batch, tokens, room, _span(left)),
+        )
 
     def end(self) -> None:
         """Say what the references came to."""

@@ -3,24 +3,19 @@
     python evaluate.py --order evaluation.json --cases cases.jsonl [--base-model DIR]
         [--model NAME=DIR …] [--checkpoints DIR] [--train-file F.jsonl] --answers DIR
 
-A case that has its line is not asked again: started anew, the job does what is left. Ends with 0
-when every case has a line, 1 with a line `error: …`, 2 when the arguments are wrong, 75 with a line
-`stopped by the node: …` when SIGTERM ended it.
+A case that has its line is not asked again: started anew, the job does what is left. Ends as
+node_program.py says; 0 means that every case has a line.
 """
 
 import argparse
 import logging
-import os
 import sys
 import time
-import warnings
 from pathlib import Path
 from typing import Any
 
 from evaluation_files import Answered, read_cases
-from failure import JobError, explain
-from notice import EXIT_CODE as STOPPED
-from notice import Stopped, notice
+from node_program import run, settle
 from recipe_file import Recipe, read_recipe
 
 log = logging.getLogger("job")
@@ -28,23 +23,8 @@ log = logging.getLogger("job")
 
 def main(arguments: list[str]) -> int:
     """Run the job and give its exit code."""
-    logging.basicConfig(stream=sys.stdout, format="%(message)s", level=logging.WARNING, force=True)
-    log.setLevel(logging.INFO)
-    warnings.simplefilter("ignore", FutureWarning)
-    warnings.filterwarnings("ignore", message="Could not find a config file")  # of a GGUF base
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it misses kernels of the hub's
     order = parse(arguments)
-    try:
-        with notice.heard():
-            evaluate(order)
-    except Stopped:
-        log.info("stopped by the node: what was answered is kept, start the job again")
-        return STOPPED
-    except Exception as error:
-        log.log(logging.DEBUG if isinstance(error, JobError) else logging.ERROR, "", exc_info=True)
-        log.error("error: %s", explain(error))
-        return 1
-    return 0
+    return run(lambda: evaluate(order), stopped="what was answered is kept, start the job again")
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -127,8 +107,5 @@ def _training(recipe: Recipe, train_file: Path) -> Any:
 
 
 if __name__ == "__main__":
-    # What these imports compile is kept: seconds less the next time on the same machine.
-    sys.dont_write_bytecode = False
-    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
-    os.environ.setdefault("TQDM_DISABLE", "1")
+    settle()
     sys.exit(main(sys.argv[1:]))

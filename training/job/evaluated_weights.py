@@ -18,7 +18,12 @@ from peft import PeftModel
 from recipe_file import Recipe
 from saved_model import MANIFEST, merged
 from template_fingerprint import SPECIAL_TOKENS, template_fingerprint
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 
 
 def load_side(
@@ -32,15 +37,9 @@ def load_side(
     if side.kind == "model":
         model, tokenizer = _registered(order.model[side.model], recipe, device)
     elif side.kind == "checkpoint":
-        place = _checkpoint(order.checkpoints, side.step)
-        model, tokenizer = load_base(recipe, order.base_model, texts, device, in_full=True)
-        if (place / "adapter_config.json").is_file():
-            model = merged(PeftModel.from_pretrained(model, place))
-        else:
-            del model  # two of them may be more than the memory holds
-            memory.free()
-            settings = loading_settings(recipe, device)
-            model = AutoModelForCausalLM.from_pretrained(place, **settings)
+        place = checkpoint(order.checkpoints, side.step)
+        model, tokenizer = load_checkpoint(place, recipe, order.base_model, texts, device)
+        model = merged(model)
     else:
         model, tokenizer = load_base(recipe, order.base_model, texts, device, in_full=True)
     return model.to(device.kind).eval(), tokenizer
@@ -62,11 +61,29 @@ def _registered(root: Path, recipe: Recipe, device: Device) -> Base:
     return AutoModelForCausalLM.from_pretrained(folder, **settings), tokenizer
 
 
-def _checkpoint(folder: Path | None, step: int) -> Path:
+def checkpoint(folder: Path | None, step: int) -> Path:
+    """Give the folder of a whole checkpoint.
+
+    Raises:
+        JobError: there is none.
+    """
     place = (folder or Path()) / f"checkpoint-{step}"
     if folder is None or not is_whole(place):
         raise JobError(f"there is no whole checkpoint of step {step}")
     return place
+
+
+def load_checkpoint(
+    place: Path, recipe: Recipe, base_model: Path | None, texts: Iterable[str], device: Device
+) -> tuple[PreTrainedModel | PeftModel, PreTrainedTokenizerBase]:
+    """Load the weights of a checkpoint, adapters on their unquantised base, and the tokenizer."""
+    model, tokenizer = load_base(recipe, base_model, texts, device, in_full=True)
+    if (place / "adapter_config.json").is_file():
+        return PeftModel.from_pretrained(model, place), tokenizer
+    del model  # two of them may be more than the memory holds
+    memory.free()
+    settings = loading_settings(recipe, device)
+    return AutoModelForCausalLM.from_pretrained(place, **settings).to(device.kind), tokenizer
 
 
 def fingerprint(tokenizer: PreTrainedTokenizerBase) -> str:

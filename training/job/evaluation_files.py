@@ -78,7 +78,7 @@ class Answered:
     def add(self, found: list[dict[str, Any]]) -> None:
         """Write lines through to the store."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        last = int(self._files[-1].stem) if self._files else 0
+        last = max((int(file.stem) for file in self._files), default=0)
         file = self._folder / f"{last + 1:05}.jsonl"
         with file.open("w", encoding="utf-8", newline="\n") as stream:
             stream.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in found)

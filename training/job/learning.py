@@ -5,7 +5,6 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import memory
 from checkpoints import (
@@ -22,9 +21,8 @@ from device import Device
 from failure import JobError
 from guards import Guard
 from notice import notice
-from overfit import Verdict, judge
 from recipe_file import Recipe, is_first_process
-from run_metrics import REWARD_ACCURACY, perplexity
+from step_outcome import Outcome
 from trainers import build_trainer
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, TrainerCallback
 
@@ -50,48 +48,10 @@ class Learned:
         return self.trainer.accelerator.unwrap_model(self.trainer.model)
 
     @property
-    def history(self) -> list[dict[str, Any]]:
-        """What the trainer has logged, a resumed one since the first start."""
-        return self.trainer.state.log_history
-
-    def verdict(self) -> Verdict:
-        """Judge the kept weights by their losses."""
-        curve = [point for point in self.history if "loss" in point]
-        evaluations = [point for point in self.history if "eval_loss" in point]
-        return judge(curve, evaluations, self.kept_step, _objective(self.recipe))
-
-    def outcome(self) -> dict[str, Any]:
-        """Give what metrics.json and the manifest say of the step that became the model."""
-        best = best_evaluation(self.history, {point["step"] for point in self.history}) or {}
-        return self._measured() | {
-            "steps": self.trainer.state.global_step,  # the last line of the log may be older
-            "kept_step": self.kept_step,
-            "best_step": best.get("step"),
-            "best_eval_loss": best.get("eval_loss"),
-            "overfit": self.verdict().as_dict(),
-            "batch_size": self.recipe.training.batch_size,
-            "accumulation": self.recipe.training.accumulation,
-        }
-
-    def _measured(self) -> dict[str, Any]:
-        """Give what the kept step measured; the last evaluation may be another's."""
-        points = [p for p in self.history if "eval_loss" in p and p["step"] == self.kept_step]
-        if not points:
-            return {}
-        return {
-            "eval_loss_after": points[-1]["eval_loss"],
-            "perplexity_after": perplexity(points[-1]),
-            "reward_accuracy_after": points[-1].get(REWARD_ACCURACY),
-            "token_accuracy_after": points[-1].get("eval_mean_token_accuracy"),
-        }
-
-    def tell(self) -> None:
-        """Say in the log which step became the model, which was best, and how far it over-fits."""
-        found = self.outcome()
-        log.info("the model has the weights of step %d", self.kept_step)
-        if found["best_step"] is not None:
-            log.info("best: step %d, eval_loss %.4f", found["best_step"], found["best_eval_loss"])
-        log.info("%s", self.verdict())
+    def outcome(self) -> Outcome:
+        """What the training came to at the step that became the model."""
+        state = self.trainer.state
+        return Outcome(state.log_history, self.recipe, self.kept_step, state.global_step)
 
 
 @dataclass
@@ -185,7 +145,3 @@ def _let_go(model: PreTrainedModel) -> None:
     """Free a model's memory, whoever still holds the model."""
     for part in itertools.chain(model.parameters(), model.buffers()):
         part.data = part.data.new_empty(0)
-
-
-def _objective(recipe: Recipe) -> str:
-    return str(getattr(recipe, "objective", "sft"))

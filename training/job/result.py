@@ -15,7 +15,7 @@ from quantised import unquantised
 from recipe_file import Recipe
 from run_metrics import Clock, summary, write_metrics
 from samples import answers, write_samples
-from saved_model import keep_adapter, merged, save_model, write_manifest
+from saved_model import save_tuned, write_manifest
 from transformers import PreTrainedTokenizerBase
 
 log = logging.getLogger("job")
@@ -36,21 +36,19 @@ def leave_result(
     with clock.phase("merging and saving"):
         base = partial(load_base, recipe, order.base_model, material.texts, device, in_full=True)
         whole = unquantised(learned.model, lambda: base()[0])
-        keep_adapter(whole, order.output, recipe)
-        tuned = merged(whole)
-        save_model(tuned, tokenizer, order.output, recipe)
+        tuned = save_tuned(whole, tokenizer, order.output, recipe)
     with clock.phase("answers of the tuned model"):
         after = answers(tuned, tokenizer, asked, recipe.samples)
         write_samples(order.report / "samples.jsonl", asked, before["answers"], after)
 
     history = learned.trainer.state.log_history
     metrics = summary(history, clock, is_resumed=learned.is_resumed)
-    metrics |= learned.outcome()
+    metrics |= learned.outcome.as_dict()
     with clock.phase("manifest"):
         known = {"data_sha256": material.hashes, "system_message": material.system_message}
         known |= provenance(recipe, order.base_model)
         known |= {"parameters": tuned.num_parameters(), "metrics": figures(metrics)}
         write_manifest(order.output, recipe, device, known, metrics)
     write_metrics(order.report / "metrics.json", metrics)
-    learned.tell()
+    learned.outcome.tell()
     return metrics

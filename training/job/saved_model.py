@@ -28,6 +28,19 @@ def merged(model: PreTrainedModel | PeftModel) -> PreTrainedModel:
     return model.merge_and_unload() if isinstance(model, PeftModel) else model
 
 
+def save_tuned(
+    model: PreTrainedModel | PeftModel,
+    tokenizer: PreTrainedTokenizerBase,
+    folder: Path,
+    recipe: Recipe,
+) -> PreTrainedModel:
+    """Write what a training made: the adapter, where it is one, and the merged model; give that."""
+    keep_adapter(model, folder, recipe)
+    tuned = merged(model)
+    save_model(tuned, tokenizer, folder, recipe)
+    return tuned
+
+
 def keep_adapter(model: PreTrainedModel | PeftModel, folder: Path, recipe: Recipe) -> None:
     """Write the adapter beside the merged weights, for servers that hold the base themselves.
 
@@ -67,7 +80,10 @@ def write_manifest(
     data: dict[str, Any],
     figures: dict[str, Any],
 ) -> dict[str, Any]:
-    """Write down what the saved model is and came from; serving compares the fingerprint."""
+    """Write down what the saved model is and came from; serving compares the fingerprint.
+
+    `data` may name the packages that it was trained with, where they are not those of this process.
+    """
     manifest = {
         "fingerprint": saved_fingerprint(folder),
         "recipe": recipe.name,
@@ -81,7 +97,7 @@ def write_manifest(
         "eval_loss": figures["eval_loss_after"],
         **{name: figures.get(name) for name in OUTCOME},
         "settings": recipe.as_dict(),
-        "packages": libraries(),
+        "packages": data.get("packages") or libraries(),
         "files_sha256": {
             path.relative_to(folder).as_posix(): file_sha256(path)
             for path in sorted(folder.rglob("*"))

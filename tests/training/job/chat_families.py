@@ -1,8 +1,11 @@
 """Small tokenizers with the families' own chat templates."""
 
+from typing import TYPE_CHECKING
+
 from job_runs import ROOT
-from random_tokenizer import random_tokenizer
-from transformers import AddedToken, PreTrainedTokenizerFast
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 STOCK = ROOT / "tests" / "training" / "job" / "stock_templates"
 CHATML = ("<|im_start|>", "<|im_end|>")
@@ -22,11 +25,14 @@ def end_of_turn(family: str) -> str:
     return "<|im_end|>" if family == "smollm2" else "<|end|>"
 
 
-def tokenizer_of(family: str, *, eats_space: bool = False) -> PreTrainedTokenizerFast:
+def tokenizer_of(family: str, *, eats_space: bool = False) -> "PreTrainedTokenizerFast":
     """Make a tokenizer with a family's own template and special tokens.
 
     In Phi-3 and Phi-3.5 a role's token takes the white space after it along: `eats_space`.
     """
+    from random_tokenizer import random_tokenizer
+    from transformers import AddedToken
+
     made = random_tokenizer(["Where to? To the sea, soon. And then Home."], size=400)
     if not eats_space:
         special = CHATML if family == "smollm2" else ("<|system|>", "<|user|>", "<|assistant|>")

@@ -2,12 +2,12 @@
 
 from collections import Counter
 
-from batches import LikeLengths
-
 LENGTHS = [(37 * n) % 101 for n in range(403)]
 
 
 def _order(seed: int = 0, epoch: int = 0, batch_size: int = 8) -> list[int]:
+    from batches import LikeLengths
+
     sampler = LikeLengths(LENGTHS, batch_size, seed)
     sampler.set_epoch(epoch)
     assert len(sampler) == len(list(sampler))
@@ -23,6 +23,8 @@ def test_each_conversation_comes_once_an_epoch_and_few_fill_up_the_rest() -> Non
 
 
 def test_a_file_smaller_than_a_batch_still_fills_it() -> None:
+    from batches import LikeLengths
+
     assert Counter(LikeLengths([5, 9, 7], 8, 0)).total() == 8
 
 

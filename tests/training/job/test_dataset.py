@@ -2,26 +2,30 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from dataset import IGNORED, read_conversations, tokenise
 from failure import JobError
 from job_runs import conversations, write_jsonl
-from random_model import random_tokenizer
-from templates import training_template
-from transformers import PreTrainedTokenizerFast
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 
 @pytest.fixture(scope="module")
-def tokenizer() -> PreTrainedTokenizerFast:
+def tokenizer() -> "PreTrainedTokenizerFast":
     """A small tokenizer with Phi-3.5's template."""
+    from random_model import random_tokenizer
+
     return random_tokenizer([json.dumps(conversations())])
 
 
 def _tokenise(
-    path: Path, tokenizer: PreTrainedTokenizerFast, max_length: int = 512, may_split: bool = False
+    path: Path, tokenizer: "PreTrainedTokenizerFast", max_length: int = 512, may_split: bool = False
 ) -> Any:
+    from dataset import read_conversations, tokenise
+    from templates import training_template
+
     return tokenise(
         read_conversations(path),
         tokenizer,
@@ -33,8 +37,10 @@ def _tokenise(
 
 
 def test_only_the_assistants_words_have_labels(
-    tmp_path: Path, tokenizer: PreTrainedTokenizerFast
+    tmp_path: Path, tokenizer: "PreTrainedTokenizerFast"
 ) -> None:
+    from dataset import IGNORED
+
     data = _tokenise(write_jsonl(tmp_path / "t.jsonl", conversations(4)), tokenizer)
     assert len(data) == 4
     for row in data:
@@ -44,7 +50,7 @@ def test_only_the_assistants_words_have_labels(
 
 
 def test_conversations_that_are_too_long_are_named_with_what_cutting_would_lose(
-    tmp_path: Path, tokenizer: PreTrainedTokenizerFast
+    tmp_path: Path, tokenizer: "PreTrainedTokenizerFast"
 ) -> None:
     records = conversations(6)
     for index in (1, 4):
@@ -61,7 +67,7 @@ def test_conversations_that_are_too_long_are_named_with_what_cutting_would_lose(
 
 
 def test_packing_takes_long_conversations_whole(
-    tmp_path: Path, tokenizer: PreTrainedTokenizerFast
+    tmp_path: Path, tokenizer: "PreTrainedTokenizerFast"
 ) -> None:
     path = write_jsonl(tmp_path / "t.jsonl", conversations(6))
     whole = _tokenise(path, tokenizer)
@@ -70,7 +76,7 @@ def test_packing_takes_long_conversations_whole(
 
 @pytest.mark.parametrize("may_split", [False, True])
 def test_bad_lines_are_all_named(
-    tmp_path: Path, tokenizer: PreTrainedTokenizerFast, may_split: bool
+    tmp_path: Path, tokenizer: "PreTrainedTokenizerFast", may_split: bool
 ) -> None:
     good = json.dumps(conversations(1)[0])
     question = {"messages": [{"role": "user", "content": "and?"}]}
@@ -86,6 +92,8 @@ def test_bad_lines_are_all_named(
 
 
 def test_an_empty_system_turn_is_dropped_and_a_byte_order_mark_read_over(tmp_path: Path) -> None:
+    from dataset import read_conversations
+
     record = conversations(1)[0]
     record["messages"][0]["content"] = " "
     path = tmp_path / "t.jsonl"
@@ -98,6 +106,8 @@ def test_an_empty_system_turn_is_dropped_and_a_byte_order_mark_read_over(tmp_pat
 
 
 def test_a_missing_file_and_an_empty_one_are_named(tmp_path: Path) -> None:
+    from dataset import read_conversations
+
     with pytest.raises(JobError, match=r"gone\.jsonl cannot be read"):
         read_conversations(tmp_path / "gone.jsonl")
     (tmp_path / "empty.jsonl").write_text("\n\n")

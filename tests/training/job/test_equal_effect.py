@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 import train as program
 from job_runs import arguments, conversations, recipe
 
@@ -38,6 +37,7 @@ def learned(
     folder: Path, records: list[dict[str, Any]], **changes: Any
 ) -> tuple[list[float], list[dict[str, Any]], dict[str, Any]]:
     """Train the tiny model; give losses, evaluations and final weights."""
+    import torch
     from base_model import load_base
     from conversations import read_conversations
     from dataset import tokenised
@@ -98,6 +98,8 @@ def test_a_batch_learns_the_same_however_it_is_split(case: str, tmp_path: Path) 
 
 def test_the_seed_decides_everything_that_chance_does(tmp_path: Path) -> None:
     """The order of the data, the first adapters, dropout."""
+    import torch
+
     found = [
         learned(tmp_path, uneven(), method="lora", lora=DROPPING, training={"seed": seed})
         for seed in (0, 0, 1)

@@ -1,24 +1,18 @@
 """The estimate's counts against what torch and transformers really make of the same shapes."""
 
 import itertools
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-import torch
-from transformers import (
-    AutoConfig,
-    AutoModelForCausalLM,
-    LlamaConfig,
-    LlamaForCausalLM,
-    Phi3Config,
-    Phi3ForCausalLM,
-)
 
 from core.recipe import Lora, Recipe
 from training.estimate import DataSize
 from training.estimate.known_shapes import KNOWN
 from training.estimate.memory import memory_of
 from training.estimate.shapes import Shape, from_config
+
+if TYPE_CHECKING:
+    import torch
 
 SMALL = {
     "hidden_size": 192, "intermediate_size": 512, "num_hidden_layers": 3,
@@ -40,6 +34,8 @@ def recipe(method: str = "full", **training: Any) -> Recipe:
 
 
 def build(family: str, sizes: dict[str, Any]) -> Any:
+    from transformers import LlamaConfig, LlamaForCausalLM, Phi3Config, Phi3ForCausalLM
+
     kind, model = (
         (Phi3Config, Phi3ForCausalLM) if family == "phi3" else (LlamaConfig, LlamaForCausalLM)
     )
@@ -54,6 +50,9 @@ def shape(family: str, sizes: dict[str, Any]) -> Shape:
 
 @pytest.mark.parametrize("name", sorted(KNOWN))
 def test_the_models_of_the_recipes_have_exactly_these_parameters(name: str) -> None:
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
     sizes = {**KNOWN[name], "pad_token_id": 0}
     config = AutoConfig.for_model(sizes.pop("model_type"), **sizes)
     with torch.device("meta"):
@@ -64,6 +63,9 @@ def test_the_models_of_the_recipes_have_exactly_these_parameters(name: str) -> N
 @pytest.mark.parametrize("family", ["llama", "mistral", "phi3", "qwen2", "qwen3"])
 @pytest.mark.parametrize("tied", [False, True])
 def test_every_family_is_counted_as_transformers_builds_it(family: str, tied: bool) -> None:
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
     sizes = {**GROUPED, "tie_word_embeddings": tied, "head_dim": 32, "pad_token_id": 0}
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(AutoConfig.for_model(family, **sizes))
@@ -80,6 +82,8 @@ def test_adapters_are_counted_as_peft_makes_them(family: str) -> None:
 @pytest.mark.parametrize("width", [2, 4])
 @pytest.mark.parametrize("method", ["full", "lora"])
 def test_weights_gradients_and_optimiser_are_exact(method: str, width: int) -> None:
+    import torch
+
     dtype = {2: torch.bfloat16, 4: torch.float32}[width]
     model = build("phi3", SMALL).to(dtype)
     if method == "lora":
@@ -139,13 +143,15 @@ def activations(
 def saved_bytes(
     family: str, sizes: dict[str, Any], width: int, method: str, rows: int, length: int
 ) -> int:
+    import torch
+
     dtype = {2: torch.bfloat16, 4: torch.float32}[width]
     model = build(family, sizes).to(dtype)
     model = adapted(model, rank=8) if method == "lora" else model
     own = {p.untyped_storage().data_ptr() for p in model.parameters()}
     kept: dict[int, Any] = {}
 
-    def pack(tensor: torch.Tensor) -> torch.Tensor:
+    def pack(tensor: "torch.Tensor") -> "torch.Tensor":
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in own:
             kept[storage.data_ptr()] = storage
@@ -160,6 +166,8 @@ def saved_bytes(
 
 def peak_bytes(sizes: dict[str, Any], method: str, rows: int, length: int) -> int:
     """Run a step from the hidden states, as the fused output layer hands their gradient back."""
+    import torch
+
     model = build("llama", sizes)
     if method == "lora":
         model = adapted(model, rank=8)
@@ -182,6 +190,7 @@ def peak_bytes(sizes: dict[str, Any], method: str, rows: int, length: int) -> in
 
 
 def adapted(model: Any, rank: int) -> Any:
+    import torch
     from peft import LoraConfig, get_peft_model
 
     linear = {
@@ -196,7 +205,9 @@ def body(model: Any) -> Any:
     return model.base_model.model.model if hasattr(model, "peft_config") else model.model
 
 
-def batch(rows: int, length: int) -> dict[str, torch.Tensor]:
+def batch(rows: int, length: int) -> "dict[str, torch.Tensor]":
+    import torch
+
     mask = torch.ones(rows, length, dtype=torch.long)
     if rows > 1:
         mask[:, -1] = 0  # a padded batch, which has a mask

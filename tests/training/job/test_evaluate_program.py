@@ -293,10 +293,10 @@ def test_less_memory_means_smaller_batches_of_the_same_answers(
     whole = evaluate(untrained, tmp_path / "whole", BASE)
     real_write, real_scores = asking.write, asking.likelihoods
 
-    def write(model: Any, tokenizer: Any, prompts: list[str], decoding: Any) -> Any:
+    def write(model: Any, tokenizer: Any, prompts: list[str], decoding: Any, heard: Any) -> Any:
         if len(prompts) > 3:
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
-        return real_write(model, tokenizer, prompts, decoding)
+        return real_write(model, tokenizer, prompts, decoding, heard)
 
     def likelihoods(model: Any, batch: list[Any]) -> Any:
         if len(batch) > 1:

@@ -7,10 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from job_runs import JobRunner, conversations, recipe
-from safetensors.torch import load_file
-from transformers import Phi3Model
 
 SHORT = {"max_steps": 8, "logging_steps": 4, "save_steps": 3, "warmup": 0.0}
 FEW = {"count": 1, "max_new_tokens": 2}
@@ -18,6 +15,9 @@ FEW = {"count": 1, "max_new_tokens": 2}
 
 def broken_from(monkeypatch: pytest.MonkeyPatch, step: int, is_broken: Any) -> None:
     """Make the loss no number from a step of training on, for the batches that are chosen."""
+    import torch
+    from transformers import Phi3Model
+
     whole = Phi3Model.forward
     seen = 0
 
@@ -75,6 +75,8 @@ def test_a_learning_rate_that_explodes_ends_the_job_and_harms_no_checkpoint(
     run_job: JobRunner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Slow: two of many jobs of a second."""
+    import torch
+
     sound = run_job(recipe(training={**SHORT, "max_steps": 4}, samples=FEW))
     assert sound.code == 0
     (sound.output / "model.safetensors").unlink()
@@ -97,6 +99,8 @@ def test_a_learning_rate_that_explodes_ends_the_job_and_harms_no_checkpoint(
 def test_broken_weights_are_never_saved(
     run_job: JobRunner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    import torch
+
     adam = torch.optim.AdamW.step
     steps = 0
 
@@ -118,6 +122,9 @@ def test_broken_weights_are_never_saved(
 
 
 def _is_finite(checkpoint: Path) -> bool:
+    import torch
+    from safetensors.torch import load_file
+
     tensors = load_file(checkpoint / "model.safetensors")
     return all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values())
 
@@ -145,6 +152,9 @@ OFTEN = {**SHORT, "eval_steps": 2, "save_steps": 3}
 def test_the_best_weights_become_the_model_when_the_recipe_says_so(
     run_job: JobRunner, tmp_path: Path, method: str
 ) -> None:
+    import torch
+    from safetensors.torch import load_file
+
     lora = {"rank": 4, "layers": 1}
     chosen = recipe(method=method, lora=lora, training={**OFTEN, "keep": "best"}, samples=FEW)
     best = run_job(chosen, folder=tmp_path / "best")

@@ -4,12 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as some
 from job_runs import JobRunner, Run, recipe
-from memory import is_out_of_memory, smaller_batch
-from transformers import Phi3Model
 
 SHORT = {"max_steps": 6, "logging_steps": 2, "save_steps": 3, "warmup": 0.2}
 FEW = {"count": 1, "max_new_tokens": 2}
@@ -17,6 +14,8 @@ FEW = {"count": 1, "max_new_tokens": 2}
 
 @given(some.integers(1, 4096), some.integers(1, 512))
 def test_a_smaller_batch_has_the_very_same_effect(size: int, accumulation: int) -> None:
+    from memory import smaller_batch
+
     found = smaller_batch(size, accumulation)
     if found is None:
         assert size == 1
@@ -31,13 +30,14 @@ def test_a_smaller_batch_has_the_very_same_effect(size: int, accumulation: int) 
     ("size", "smaller"), [(8, (4, 2)), (6, (3, 2)), (9, (3, 3)), (5, (1, 5)), (2, (1, 2))]
 )
 def test_odd_batches_are_cut_at_a_divisor(size: int, smaller: tuple[int, int]) -> None:
+    from memory import smaller_batch
+
     assert smaller_batch(size, 1) == smaller
 
 
 @pytest.mark.parametrize(
     ("error", "is_memory"),
     [
-        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"), True),
         (MemoryError(), True),
         (
             RuntimeError(
@@ -51,10 +51,23 @@ def test_odd_batches_are_cut_at_a_divisor(size: int, smaller: tuple[int, int]) -
     ],
 )
 def test_what_is_a_lack_of_memory(error: Exception, is_memory: bool) -> None:
+    from memory import is_out_of_memory
+
     assert is_out_of_memory(error) is is_memory
 
 
+def test_torchs_own_error_is_one() -> None:
+    import torch
+    from memory import is_out_of_memory
+
+    told = "CUDA out of memory. Tried to allocate 2.00 GiB"
+    assert is_out_of_memory(torch.OutOfMemoryError(told))
+
+
 def test_torch_really_says_so_on_a_cpu() -> None:
+    import torch
+    from memory import is_out_of_memory
+
     with pytest.raises(RuntimeError) as raised:
         torch.empty(1 << 60)
     assert is_out_of_memory(raised.value)
@@ -63,6 +76,9 @@ def test_torch_really_says_so_on_a_cpu() -> None:
 @pytest.fixture
 def small_memory(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """A model that takes two rows at a time in training, from its third step on; and its sizes."""
+    import torch
+    from transformers import Phi3Model
+
     sizes: list[int] = []
     whole = Phi3Model.forward
 
@@ -116,6 +132,9 @@ def test_after_a_checkpoint_it_goes_on_from_there(
     run_job: JobRunner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Slow: three more trainings."""
+    import torch
+    from transformers import Phi3Model
+
     straight = run_job(recipe(training=SHORT, samples=FEW), folder=tmp_path / "straight")
     whole = Phi3Model.forward
     steps = 0
@@ -138,6 +157,8 @@ def test_after_a_checkpoint_it_goes_on_from_there(
 def test_where_one_conversation_is_too_much_the_job_says_what_to_change(
     run_job: JobRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    import torch
+
     def build(*given: Any, **named: Any) -> Any:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9.00 GiB")
 

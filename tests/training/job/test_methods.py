@@ -4,12 +4,13 @@ import contextlib
 import io
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-import torch
 from job_runs import JobRunner, Run, arguments, conversations, recipe
-from transformers import AutoModelForCausalLM
+
+if TYPE_CHECKING:
+    import torch
 
 SHORT = {"max_steps": 6, "logging_steps": 1}
 NONE = {"count": 0}
@@ -37,6 +38,9 @@ def test_adapters_learn_on_a_base_of_four_bits(in_four_bits: Run) -> None:
 
 
 def test_what_was_learned_on_four_bits_is_merged_into_whole_weights(in_four_bits: Run) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM
+
     config = json.loads((in_four_bits.output / "config.json").read_text())
     assert "quantization_config" not in config
     model = AutoModelForCausalLM.from_pretrained(in_four_bits.output, dtype=torch.float32)
@@ -54,7 +58,9 @@ def test_what_was_learned_on_four_bits_is_merged_into_whole_weights(in_four_bits
 
 
 def test_the_kept_adapter_makes_the_tuned_model_of_the_base(in_four_bits: Run) -> None:
+    import torch
     from peft import PeftModel
+    from transformers import AutoModelForCausalLM
 
     config = json.loads((in_four_bits.output / "adapter" / "adapter_config.json").read_text())
     assert str(in_four_bits.output.parent) not in json.dumps(config)
@@ -73,14 +79,17 @@ def test_the_kept_adapter_makes_the_tuned_model_of_the_base(in_four_bits: Run) -
 
 def test_the_merged_model_measures_near_what_four_bits_measured(in_four_bits: Run) -> None:
     """Near, not the same: the adapters meet the base without its rounding."""
+    import torch
     from test_train import _loss_on_assistant
+    from transformers import AutoModelForCausalLM
 
     model = AutoModelForCausalLM.from_pretrained(in_four_bits.output, dtype=torch.float32)
     measured = in_four_bits.metrics["eval_loss_after"]
     assert _loss_on_assistant(model, in_four_bits) == pytest.approx(measured, rel=0.05)
 
 
-def _base(run: Run) -> torch.nn.Module:
+def _base(run: Run) -> "torch.nn.Module":
+    import torch
     from base_model import load_base
     from conversations import read_conversations
     from device import Device
@@ -91,7 +100,8 @@ def _base(run: Run) -> torch.nn.Module:
     return load_base(chosen, None, texts, Device("cpu", torch.float32), in_full=True)[0]
 
 
-def _in_four_bits(run: Run) -> torch.nn.Module:
+def _in_four_bits(run: Run) -> "torch.nn.Module":
+    import torch
     from base_model import load_base
     from conversations import read_conversations
     from device import Device
@@ -103,6 +113,7 @@ def _in_four_bits(run: Run) -> torch.nn.Module:
 
 
 def test_four_bits_are_nf4_and_take_a_fraction_of_the_memory(in_four_bits: Run) -> None:
+    import torch
     from quantised import is_quantised
 
     model = _in_four_bits(in_four_bits)
@@ -115,6 +126,8 @@ def test_four_bits_are_nf4_and_take_a_fraction_of_the_memory(in_four_bits: Run) 
 
 def test_gradients_go_through_four_bits_after_an_evaluation_too(in_four_bits: Run) -> None:
     """bitsandbytes packs weights in an evaluation on some CPUs; packed, they have no gradient."""
+    import torch
+
     model = _in_four_bits(in_four_bits)
     ids = torch.arange(20, 60)[None]
     model.eval()
@@ -137,6 +150,8 @@ def test_a_folder_of_weights_is_loaded_in_four_bits_and_trained(
     run_job: JobRunner, in_four_bits: Run, tmp_path: Path
 ) -> None:
     """Slow: two more jobs."""
+    from transformers import AutoModelForCausalLM
+
     base = {"source": "hub", "id": "keeper/lighthouse", "revision": "0" * 40}
     chosen = recipe(base=base, method="qlora", lora={"rank": 2}, training=SHORT, samples=NONE)
     run = run_job(chosen, extra=("--base-model", str(in_four_bits.output)))

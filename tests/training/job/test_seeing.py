@@ -5,9 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import mlflow
 import pytest
-import torch
 from job_runs import JobRunner, Run, recipe
 
 from training.explain import Evidence, explain
@@ -30,6 +28,8 @@ def rule_of(run: Run) -> str:
 def test_each_line_tells_speed_memory_and_time_left(
     run_job: JobRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    import torch
+
     run = run_job(recipe(training=SHORT, samples=FEW))
     assert run.code == 0, run.log
     steps = [line for line in lines(run) if "loss" in line]
@@ -69,6 +69,8 @@ def test_mlflow_has_the_machines_figures_and_the_report(
     run_job: JobRunner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Slow: a job beside MLflow, whose database takes seconds to lay out."""
+    import mlflow
+
     monkeypatch.chdir(tmp_path)  # where MLflow puts the artifacts of such a store
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "seeing")
@@ -88,6 +90,7 @@ def test_mlflow_has_the_machines_figures_and_the_report(
 def test_a_run_that_fails_leaves_its_page_with_the_reason(
     run_job: JobRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    import torch
     import trainers
 
     class Breaks(trainers.ConversationTrainer):

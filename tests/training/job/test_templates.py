@@ -1,13 +1,13 @@
 """The templates that the job trains with say what the models' own do, and mark what is learned."""
 
+from typing import TYPE_CHECKING
+
 import pytest
-import templates
 from chat_families import FAMILIES, STOCK, TURNS, end_of_turn, tokenizer_of
 from failure import JobError
-from random_tokenizer import TEMPLATE
-from rendering import tokens_of
-from transformers import PreTrainedTokenizerFast
-from trl.chat_template_utils import phi3_5_chat_template, phi3_chat_template
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 CONVERSATIONS = {
     "two turns": TURNS,
@@ -25,11 +25,14 @@ def family(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def tokenizer(family: str) -> PreTrainedTokenizerFast:
+def tokenizer(family: str) -> "PreTrainedTokenizerFast":
     return tokenizer_of(family)
 
 
 def test_all_four_families_are_covered_with_their_revisions() -> None:
+    from random_tokenizer import TEMPLATE
+    from trl.chat_template_utils import phi3_5_chat_template, phi3_chat_template
+
     assert {name.partition("_")[0] for name in FAMILIES} == {"phi3", "phi4", "smollm2"}
     assert len(FAMILIES) == 8 and "phi3_5" in FAMILIES
     assert (STOCK / "phi3.jinja").read_text() == phi3_chat_template
@@ -39,8 +42,10 @@ def test_all_four_families_are_covered_with_their_revisions() -> None:
 @pytest.mark.parametrize("turns", CONVERSATIONS.values(), ids=CONVERSATIONS)
 @pytest.mark.parametrize("asks", [False, True], ids=["to learn", "to answer"])
 def test_the_marked_template_renders_as_the_stock_one(
-    tokenizer: PreTrainedTokenizerFast, turns: list[dict[str, str]], asks: bool
+    tokenizer: "PreTrainedTokenizerFast", turns: list[dict[str, str]], asks: bool
 ) -> None:
+    import templates
+
     marked = templates.training_template(tokenizer)
     assert marked != tokenizer.chat_template
     stock = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=asks)
@@ -52,6 +57,9 @@ def test_the_marked_template_renders_as_the_stock_one(
 
 @pytest.mark.parametrize("eats_space", [False, True], ids=["keeps space", "eats space"])
 def test_exactly_the_answers_and_their_ends_are_learned(family: str, eats_space: bool) -> None:
+    import templates
+    from rendering import tokens_of
+
     if eats_space and family == "smollm2":
         pytest.skip("ChatML's tokens take no white space along")
     tokenizer = tokenizer_of(family, eats_space=eats_space)
@@ -68,8 +76,11 @@ def test_exactly_the_answers_and_their_ends_are_learned(family: str, eats_space:
 
 
 def test_the_mask_is_transformers_own_where_no_token_crosses_a_border(
-    tokenizer: PreTrainedTokenizerFast,
+    tokenizer: "PreTrainedTokenizerFast",
 ) -> None:
+    import templates
+    from rendering import tokens_of
+
     marked = templates.training_template(tokenizer)
     theirs = tokenizer.apply_chat_template(
         TURNS,
@@ -84,8 +95,10 @@ def test_the_mask_is_transformers_own_where_no_token_crosses_a_border(
 
 
 def test_a_template_that_only_words_itself_otherwise_is_known(
-    tokenizer: PreTrainedTokenizerFast, monkeypatch: pytest.MonkeyPatch
+    tokenizer: "PreTrainedTokenizerFast", monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    import templates
+
     known = templates.training_template(tokenizer)
     reworded = "{# another revision #}" + tokenizer.chat_template
     monkeypatch.setattr(tokenizer, "chat_template", reworded)
@@ -93,8 +106,10 @@ def test_a_template_that_only_words_itself_otherwise_is_known(
 
 
 def test_a_template_without_marks_that_nobody_knows_is_refused(
-    tokenizer: PreTrainedTokenizerFast, monkeypatch: pytest.MonkeyPatch
+    tokenizer: "PreTrainedTokenizerFast", monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    import templates
+
     monkeypatch.setattr(tokenizer, "chat_template", tokenizer.chat_template + " ")
     with pytest.raises(JobError, match=r"generation.*marks") as refusal:
         templates.training_template(tokenizer)
@@ -104,6 +119,7 @@ def test_a_template_without_marks_that_nobody_knows_is_refused(
 
 
 def test_a_family_of_trls_table_is_known() -> None:
+    import templates
     from trl.chat_template_utils import qwen2_5_chat_template
 
     tokenizer = tokenizer_of("smollm2")
@@ -112,16 +128,20 @@ def test_a_family_of_trls_table_is_known() -> None:
 
 
 def test_a_template_with_marks_of_its_own_is_taken(
-    tokenizer: PreTrainedTokenizerFast, monkeypatch: pytest.MonkeyPatch
+    tokenizer: "PreTrainedTokenizerFast", monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    import templates
+
     marked = templates.training_template(tokenizer)
     monkeypatch.setattr(tokenizer, "chat_template", marked)
     assert templates.training_template(tokenizer) == marked
 
 
 def test_a_marked_template_that_renders_otherwise_is_not_taken(
-    tokenizer: PreTrainedTokenizerFast, monkeypatch: pytest.MonkeyPatch
+    tokenizer: "PreTrainedTokenizerFast", monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    import templates
+
     marked = templates.training_template(tokenizer)
     monkeypatch.setattr(templates, "_own_templates", lambda: ())
     monkeypatch.setattr(templates, "_known_to_trl", lambda tokenizer: marked + "!")
@@ -130,8 +150,10 @@ def test_a_marked_template_that_renders_otherwise_is_not_taken(
 
 
 def test_a_template_that_leaves_the_end_of_a_turn_out_is_refused(
-    tokenizer: PreTrainedTokenizerFast, family: str, monkeypatch: pytest.MonkeyPatch
+    tokenizer: "PreTrainedTokenizerFast", family: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    import templates
+
     end = end_of_turn(family)
     marked = templates.training_template(tokenizer)
     without = marked.replace(f"message['content'] + '{end}' -}}}}", "message['content'] -}}", 1)

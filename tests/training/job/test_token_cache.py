@@ -5,22 +5,21 @@ import os
 import resource
 import signal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import dataset
 import pytest
 from chat_families import tokenizer_of
 from conversations import read_conversations
-from dataset import tokenise
-from datasets import Dataset
 from failure import JobError
 from job_runs import conversations, write_jsonl
-from templates import training_template
-from token_cache import key_of
-from transformers import PreTrainedTokenizerFast
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from transformers import PreTrainedTokenizerFast
 
 
 @pytest.fixture
-def tokenizer() -> PreTrainedTokenizerFast:
+def tokenizer() -> "PreTrainedTokenizerFast":
     return tokenizer_of("phi3_5", eats_space=True)
 
 
@@ -32,6 +31,8 @@ def file(tmp_path: Path) -> Path:
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Count how often something is tokenised."""
+    import dataset
+
     calls: list[str] = []
     whole = dataset.tokens_by_line
     monkeypatch.setattr(
@@ -41,8 +42,11 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def _tokens(
-    file: Path, tokenizer: PreTrainedTokenizerFast, folder: Path, max_length: int = 512
-) -> Dataset:
+    file: Path, tokenizer: "PreTrainedTokenizerFast", folder: Path, max_length: int = 512
+) -> "Dataset":
+    from dataset import tokenise
+    from templates import training_template
+
     return tokenise(
         read_conversations(file),
         tokenizer,
@@ -55,7 +59,7 @@ def _tokens(
 
 
 def test_the_second_run_tokenises_nothing_and_finds_the_same(
-    file: Path, tokenizer: PreTrainedTokenizerFast, tmp_path: Path, made: list[str]
+    file: Path, tokenizer: "PreTrainedTokenizerFast", tmp_path: Path, made: list[str]
 ) -> None:
     first = _tokens(file, tokenizer, tmp_path / "tokens")
     again = _tokens(file, tokenizer, tmp_path / "tokens")
@@ -66,7 +70,7 @@ def test_the_second_run_tokenises_nothing_and_finds_the_same(
 
 
 def test_lengths_are_checked_against_tokens_that_were_kept(
-    file: Path, tokenizer: PreTrainedTokenizerFast, tmp_path: Path, made: list[str]
+    file: Path, tokenizer: "PreTrainedTokenizerFast", tmp_path: Path, made: list[str]
 ) -> None:
     _tokens(file, tokenizer, tmp_path / "tokens")
     with pytest.raises(JobError, match=r"line 1 \(\d+ tokens\)"):
@@ -75,7 +79,7 @@ def test_lengths_are_checked_against_tokens_that_were_kept(
 
 
 def test_other_data_another_tokenizer_or_template_share_nothing(
-    file: Path, tokenizer: PreTrainedTokenizerFast, tmp_path: Path, made: list[str]
+    file: Path, tokenizer: "PreTrainedTokenizerFast", tmp_path: Path, made: list[str]
 ) -> None:
     rows = len(_tokens(file, tokenizer, tmp_path / "tokens")[0]["input_ids"])
     write_jsonl(file, conversations(13))
@@ -87,7 +91,12 @@ def test_other_data_another_tokenizer_or_template_share_nothing(
     assert len(made) == 4
 
 
-def test_the_key_does_not_depend_on_who_tokenised_last(tokenizer: PreTrainedTokenizerFast) -> None:
+def test_the_key_does_not_depend_on_who_tokenised_last(
+    tokenizer: "PreTrainedTokenizerFast",
+) -> None:
+    from templates import training_template
+    from token_cache import key_of
+
     template = training_template(tokenizer)
     before = key_of("data", tokenizer, template)
     tokenizer(["one", "two of them"], padding=True, truncation=True, max_length=2)
@@ -96,8 +105,10 @@ def test_the_key_does_not_depend_on_who_tokenised_last(tokenizer: PreTrainedToke
 
 
 def test_a_write_that_is_killed_is_made_again(
-    file: Path, tokenizer: PreTrainedTokenizerFast, tmp_path: Path, made: list[str]
+    file: Path, tokenizer: "PreTrainedTokenizerFast", tmp_path: Path, made: list[str]
 ) -> None:
+    import dataset
+
     folder = tmp_path / "tokens"
     child = os.fork()
     if not child:  # killed in the middle of its file
@@ -124,7 +135,7 @@ def test_a_write_that_is_killed_is_made_again(
 
 @pytest.mark.parametrize("harm", ["cut", "note gone", "note cut"])
 def test_an_entry_that_is_not_whole_is_made_again(
-    harm: str, file: Path, tokenizer: PreTrainedTokenizerFast, tmp_path: Path, made: list[str]
+    harm: str, file: Path, tokenizer: "PreTrainedTokenizerFast", tmp_path: Path, made: list[str]
 ) -> None:
     folder = tmp_path / "tokens"
     first = _tokens(file, tokenizer, folder)[:]
@@ -144,7 +155,7 @@ def test_an_entry_that_is_not_whole_is_made_again(
 
 def test_a_full_disk_leaves_no_entry_behind(
     file: Path,
-    tokenizer: PreTrainedTokenizerFast,
+    tokenizer: "PreTrainedTokenizerFast",
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -158,7 +169,7 @@ def test_a_full_disk_leaves_no_entry_behind(
 
 
 def test_memory_does_not_grow_with_the_file(
-    tokenizer: PreTrainedTokenizerFast, tmp_path: Path
+    tokenizer: "PreTrainedTokenizerFast", tmp_path: Path
 ) -> None:
     def peak(count: int) -> int:
         path = tmp_path / f"{count}.jsonl"

@@ -5,17 +5,17 @@ import json
 import math
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import mlflow
 import pytest
-import torch
 from failure import explain
 from hashes import code_sha256
 from job_runs import JOB, SYSTEM, JobRunner, Run, arguments, conversations, recipe
-from transformers import AutoModelForCausalLM, AutoTokenizer
-from trl.chat_template_utils import phi3_5_chat_template
 
 from core.template_fingerprint import SPECIAL_TOKENS, template_fingerprint
+
+if TYPE_CHECKING:
+    import torch
 
 SHORT = {"max_steps": 6, "logging_steps": 1, "save_steps": 3, "warmup": 0.2}
 FEW = {"count": 2, "max_new_tokens": 4}
@@ -68,6 +68,8 @@ def test_the_log_has_a_line_of_metrics_per_logging_step(memorised: Run) -> None:
 
 
 def test_mlflow_reads_back_what_the_job_measured(memorised: Run) -> None:
+    import mlflow
+
     client = mlflow.MlflowClient(f"sqlite:///{memorised.folder}/mlflow.db")
     experiment = client.get_experiment_by_name("lighthouse")
     assert experiment is not None
@@ -84,6 +86,9 @@ def test_mlflow_reads_back_what_the_job_measured(memorised: Run) -> None:
 
 
 def test_the_saved_model_is_plain_and_keeps_its_own_template(memorised: Run) -> None:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from trl.chat_template_utils import phi3_5_chat_template
+
     names = {path.name for path in memorised.output.iterdir()}
     assert {"model.safetensors", "config.json", "tokenizer.json", "chat_template.jinja"} <= names
     assert not any(name.endswith((".bin", ".pt", ".py")) for name in names)
@@ -94,6 +99,9 @@ def test_the_saved_model_is_plain_and_keeps_its_own_template(memorised: Run) -> 
 
 
 def test_the_manifest_says_what_the_model_is(memorised: Run) -> None:
+    import torch
+    from transformers import AutoTokenizer
+
     manifest = memorised.manifest
     tokenizer = AutoTokenizer.from_pretrained(memorised.output)
     tokens = {name: getattr(tokenizer, name) for name in SPECIAL_TOKENS}
@@ -137,6 +145,8 @@ def test_a_checkpoint_that_was_not_finished_is_passed_over(
 
 
 def test_adapters_are_merged_into_plain_weights(run_job: JobRunner) -> None:
+    from transformers import AutoModelForCausalLM
+
     run = run_job(recipe(method="lora", lora={"rank": 4, "layers": 1}, training=SHORT, samples=FEW))
     assert run.code == 0, run.log
     assert run.losses[-1] < run.losses[0]
@@ -147,9 +157,11 @@ def test_adapters_are_merged_into_plain_weights(run_job: JobRunner) -> None:
     assert loss == pytest.approx(run.metrics["eval_loss_after"], abs=1e-4)
 
 
-def _loss_on_assistant(model: torch.nn.Module, run: Run) -> float:
+def _loss_on_assistant(model: "torch.nn.Module", run: Run) -> float:
+    import torch
     from dataset import read_conversations, tokenise
     from templates import training_template
+    from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(run.output)
     rows = tokenise(
@@ -199,10 +211,11 @@ def test_a_broken_loss_ends_the_job_with_its_reason(
     run_job: JobRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import base_model
+    import torch
 
     whole = base_model.random_model
 
-    def broken(*given: object) -> torch.nn.Module:
+    def broken(*given: object) -> "torch.nn.Module":
         model = whole(*given)
         with torch.no_grad():
             model.lm_head.weight[0, 0] = float("nan")
