@@ -60,7 +60,7 @@ lint: $(VENV)/.test
 check: lint test
 
 bench: $(VENV)/.test
-	@for file in bench/help.py bench/data.py bench/tokenise.py bench/engine.py bench/serving.py bench/rehearsal.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+	@for file in bench/help.py bench/data.py bench/tokenise.py bench/evaluation.py bench/engine.py bench/serving.py bench/rehearsal.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
 docs: $(VENV)/.test
 	$(BIN)/python -m local.coverage

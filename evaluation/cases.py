@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from evaluation.record import Record
+from evaluation.record import Record, Text
 
 Role = Literal["system", "user", "assistant"]
 Kind = Literal["held-out", "safety", "preference"]
@@ -21,14 +21,14 @@ class Message(Record):
     """One message of a conversation."""
 
     role: Role
-    content: str
+    content: Text
 
 
 class Case(Record):
     """A conversation whose last turn is to be answered."""
 
     messages: tuple[Message, ...] = Field(min_length=1)
-    reference: str = ""
+    reference: Text = ""
     """How it was answered in the file; empty where it was not."""
     kind: Kind = "held-out"
     expects: Literal["", "refusal", "answer"] = ""

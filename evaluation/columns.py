@@ -49,7 +49,8 @@ class Column:
     rows: Mapping[str, dict[int, Statistics]]
     """By side's name and the case's place; where the metric does not apply there is none."""
     drawn: dict[Key, Drawn] = field(default_factory=dict)
-    """Filled by `draw`, for all columns at once."""
+    """Filled by `draw`, for all columns at once; of shares there are none, whose intervals follow
+    from counts."""
 
     @property
     def is_empty(self) -> bool:
@@ -105,22 +106,24 @@ class Column:
         places = tuple(self.rows[side])
         if not places:
             return Measured(value=None)
-        drawn = self.drawn[side, places]
-        bounds = self._bounds(drawn, confidence)
+        sample = self.sample((side, places))
+        bounds = (
+            share_interval(round(sample.rows[:, 0].sum()), len(places), confidence)
+            if self.definition.is_share
+            else self._bounds(self.drawn[side, places], confidence)
+        )
         return Measured(
-            value=drawn.sample.value,
+            value=sample.value,
             interval=Interval(low=bounds[0], high=bounds[1]) if bounds else None,
             cases=len(places),
         )
 
     def _bounds(self, drawn: Drawn, confidence: float) -> Bounds | None:
-        rows, value = drawn.sample.rows, drawn.sample.value
-        if self.definition.is_share:
-            return share_interval(round(rows[:, 0].sum()), len(rows), confidence)
-        if len(rows) < self.definition.fewest or drawn.values.min() == drawn.values.max():
+        sample, values = drawn.sample, drawn.values
+        cases = len(sample.rows)
+        if cases < self.definition.fewest or values.min() == values.max():
             return None  # All cases alike, or one alone: nothing tells how others would be.
-        without_each = drawn.sample.without_each
-        return bootstrap_interval(drawn.values, value, without_each, len(rows), confidence)
+        return bootstrap_interval(values, sample.value, sample.without_each, cases, confidence)
 
     def compared(
         self, reference: str, side: str, margin: float, confidence: float
@@ -129,45 +132,63 @@ class Column:
         if self.why_not(reference, side) is not None:
             return None
         places = self.common(reference, side)
-        its, mine = self.drawn[reference, places], self.drawn[side, places]
+        its, mine = self.sample((reference, places)), self.sample((side, places))
         gained, lost = self._changed(reference, side, places)
-        is_share, cases = self.definition.is_share, len(places)
-        values = mine.values - its.values
+        spread = (
+            _spread_of_shares(gained, lost, len(places), confidence)
+            if self.definition.is_share
+            else self._spread(reference, side, places, confidence)
+        )
         return Compared(
             better=self.definition.better,
             margin=margin,
-            value=mine.sample.value - its.sample.value,
-            bounds=shares_interval(gained, lost, cases, confidence)
-            if is_share
-            else self._bounds_between(its, mine, confidence),
-            cases=cases,
+            value=mine.value - its.value,
+            bounds=spread.bounds,
+            cases=len(places),
             gained=gained,
             lost=lost,
             p=sign_test(gained, lost) if self.definition.is_tested else None,
-            is_share=is_share,
-            deviation=changed_deviation(gained, lost, cases)
-            if is_share
-            else float(values.std()) * math.sqrt(cases),
+            is_share=self.definition.is_share,
+            deviation=spread.deviation,
             fewest=self.definition.fewest,
         )
 
-    def _bounds_between(self, its: Drawn, mine: Drawn, confidence: float) -> Bounds | None:
-        cases = len(its.sample.rows)
+    def _spread(
+        self, reference: str, side: str, places: tuple[int, ...], confidence: float
+    ) -> "Spread":
+        its, mine = self.drawn[reference, places], self.drawn[side, places]
+        values, cases = mine.values - its.values, len(places)
+        deviation = float(values.std()) * math.sqrt(cases)
         if cases < self.definition.fewest:
-            return None
+            return Spread(None, deviation)
         of_mine, of_its = mine.sample.without_each, its.sample.without_each
-        return bootstrap_interval(
-            mine.values - its.values,
+        bounds = bootstrap_interval(
+            values,
             mine.sample.value - its.sample.value,
             None if of_mine is None or of_its is None else of_mine - of_its,
             cases,
             confidence,
         )
+        return Spread(bounds, deviation)
 
     def _changed(self, reference: str, side: str, places: Sequence[int]) -> tuple[int, int]:
         """Count the cases in which a side has more than the reference, and less."""
         pairs = [(self.scores[side][place], self.scores[reference][place]) for place in places]
         return sum(mine > its for mine, its in pairs), sum(mine < its for mine, its in pairs)
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How far a difference may lie from what was found."""
+
+    bounds: Bounds | None
+    deviation: float
+    """Standard deviation of what one case adds."""
+
+
+def _spread_of_shares(gained: int, lost: int, cases: int, confidence: float) -> Spread:
+    bounds = shares_interval(gained, lost, cases, confidence)
+    return Spread(bounds, changed_deviation(gained, lost, cases))
 
 
 def _rows(statistics: Iterable[Statistics]) -> Array:
@@ -191,7 +212,8 @@ def read(
 
 def draw(columns: Sequence[Column], resamples: int, seed: int) -> None:
     """Resample all columns together: the same draws serve all metrics of equally many cases."""
-    keys = [(column, key) for column in columns for key in dict.fromkeys(column.keys())]
+    drawn = [column for column in columns if not column.definition.is_share]
+    keys = [(column, key) for column in drawn for key in dict.fromkeys(column.keys())]
     samples = [column.sample(key) for column, key in keys]
     for (column, key), sample, values in zip(
         keys, samples, resampled(samples, resamples, seed), strict=True

@@ -7,13 +7,18 @@ The rule, in this order:
 2. The interval lies within plus or minus the margin, over `FEWEST_ALIKE` cases or more: alike,
    even where it leaves out zero, for a difference of that size is none that matters. What thirty
    cases do not show may still be so in one of ten.
-3. The interval leaves out zero, and the exact test, corrected by Holm for all metrics of the
-   comparison, gives p < 0.05, and more cases went the way of the difference than the other:
+3. The interval leaves out zero, and the exact test, corrected by Holm for the metrics of its
+   family, gives p < 0.05, and more cases went the way of the difference than the other:
    better or worse; different, where the metric says neither. The interval is about the mean, the
    test about how many cases changed: a few extreme cases move the first, many tiny ones the
    second, and either alone is not called an improvement. A metric without a test (percentiles)
    is judged by its interval alone. Of several sides each is compared with the first by itself.
 4. Else: too few to tell.
+
+The main metrics, which the suite declares, are one family; all others are a second one. A family
+of twenty kindred metrics would take from the few that matter most of their power, and being right
+about any of twenty says little. The second has its own 5 %, and nothing is decided by it. Which is
+which never depends on the answers. Without a declaration all metrics are one family.
 """
 
 import math
@@ -56,26 +61,31 @@ class Compared:
 
 
 def corrected(found: Sequence[Compared]) -> list[float | None]:
-    """Give each one's p by Holm.
+    """Give each one's p by Holm, all of them being one family.
 
     A test in which no case went either way could have found nothing, whatever the sides are like:
     it does not count among the many (Tarone 1990).
     """
-    tested = [place for place, one in enumerate(found) if one.p is not None]
-    could = [place for place in tested if found[place].gained + found[place].lost]
-    ps: list[float | None] = [1.0 if place in tested else None for place in range(len(found))]
-    for place, p in zip(could, holm([found[place].p or 0.0 for place in could]), strict=True):
+    ps: list[float | None] = [None if one.p is None else 1.0 for one in found]
+    could = _informative(found)
+    for place, p in zip(could, holm(list(could.values())), strict=True):
         ps[place] = p
     return ps
 
 
+def _informative(found: Sequence[Compared]) -> dict[int, float]:
+    """Give the p of tests that could have found something, by place."""
+    return {
+        place: one.p
+        for place, one in enumerate(found)
+        if one.p is not None and one.gained + one.lost
+    }
+
+
 def differences(found: Sequence[Compared]) -> list[Difference]:
-    """Judge all metrics of one comparison together."""
-    ps = corrected(found)
-    tests = sum(
-        p is not None and one.gained + one.lost > 0 for p, one in zip(ps, found, strict=True)
-    )
-    return [_difference(one, p, ALPHA / max(tests, 1)) for one, p in zip(found, ps, strict=True)]
+    """Judge the metrics of one family in one comparison together."""
+    strictest = ALPHA / max(len(_informative(found)), 1)
+    return [_difference(one, p, strictest) for one, p in zip(found, corrected(found), strict=True)]
 
 
 def _difference(one: Compared, p: float | None, alpha: float) -> Difference:

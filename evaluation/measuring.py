@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 
 from evaluation.cases import Case, Decoding
 from evaluation.columns import Answers, Column, draw, read
-from evaluation.judging import differences
+from evaluation.judging import Compared, differences
 from evaluation.metrics.catalogue import metrics
 from evaluation.metrics.conduct import RuleBook
+from evaluation.metrics.definition import Definition
 from evaluation.remarks import remarks
 from evaluation.replies import Reply
 from evaluation.results import CaseResult, Difference, Evaluation, Found, Metric, Source
@@ -43,7 +44,7 @@ def measure(
     """
     answers = sorted(((case, _replies(case, sides, replies)) for case in cases), key=_order)
     book = RuleBook(suite.rules)
-    columns = [one for one in read(metrics(suite, book), answers, sides) if not one.is_empty]
+    columns = [one for one in read(_definitions(suite, book), answers, sides) if not one.is_empty]
     draw(columns, resamples, SEED)
     found = _metrics(columns, suite, sides)
     return Evaluation(
@@ -54,12 +55,13 @@ def measure(
         data=data,
         decoding=decoding or suite.decoding,
         sides=tuple(sides),
+        decides=suite.decides,
         metrics=found,
         cases=_results(cases, answers, columns, book),
         confidence=CONFIDENCE,
         resamples=resamples,
         seed=SEED,
-        notes=tuple(remarks(answers, sides, columns)),
+        notes=tuple(remarks(answers, sides, columns, suite.decides)),
     )
 
 
@@ -87,6 +89,12 @@ def measured_again(saved: Evaluation) -> Evaluation:
     )
 
 
+def _definitions(suite: Suite, book: RuleBook) -> list[Definition]:
+    """Give all metrics, those that decide first."""
+    found = {one.name: one for one in metrics(suite, book)}
+    return list({name: found[name] for name in (*suite.decides, *found)}.values())
+
+
 def _replies(
     case: Case, sides: Sequence[Side], replies: Mapping[str, Mapping[str, Reply]]
 ) -> dict[str, Reply]:
@@ -105,7 +113,9 @@ def _identity(case: Case) -> tuple[str, ...]:
 
 def _metrics(columns: Sequence[Column], suite: Suite, sides: Sequence[Side]) -> tuple[Metric, ...]:
     margins = [_margin(column, suite, sides[0].name) for column in columns]
-    compared = {side.name: _compared(columns, margins, sides[0], side) for side in sides[1:]}
+    compared = {
+        side.name: _compared(columns, margins, suite.decides, sides[0], side) for side in sides[1:]
+    }
     return tuple(
         Metric(
             name=column.definition.name,
@@ -113,6 +123,7 @@ def _metrics(columns: Sequence[Column], suite: Suite, sides: Sequence[Side]) -> 
             unit=column.definition.unit,
             better=column.definition.better,
             margin=margin,
+            is_main=column.definition.name in suite.decides,
             sides={side.name: column.measured(side.name, CONFIDENCE) for side in sides},
             differences={
                 name: found[column.definition.name]
@@ -135,15 +146,29 @@ def _margin(column: Column, suite: Suite, reference: str) -> float:
 
 
 def _compared(
-    columns: Sequence[Column], margins: Sequence[float], reference: Side, side: Side
+    columns: Sequence[Column],
+    margins: Sequence[float],
+    decides: Sequence[str],
+    reference: Side,
+    side: Side,
 ) -> dict[str, Difference]:
-    """Compare two sides in all metrics that both have, by metric's name."""
-    found = {
-        column.definition.name: column.compared(reference.name, side.name, margin, CONFIDENCE)
-        for column, margin in zip(columns, margins, strict=True)
+    """Compare two sides in all metrics that both have, by metric's name.
+
+    The main metrics are corrected for being many among themselves, the others among themselves:
+    which is which was declared before anybody answered.
+    """
+    main: dict[str, Compared] = {}
+    others: dict[str, Compared] = {}
+    for column, margin in zip(columns, margins, strict=True):
+        found = column.compared(reference.name, side.name, margin, CONFIDENCE)
+        if found is not None:
+            family = main if column.definition.name in decides else others
+            family[column.definition.name] = found
+    return {
+        name: difference
+        for family in (main, others)
+        for name, difference in zip(family, differences(list(family.values())), strict=True)
     }
-    both = {name: one for name, one in found.items() if one is not None}
-    return dict(zip(both, differences(list(both.values())), strict=True))
 
 
 def _results(

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from evaluation.judging import Compared
 
 ORDER = ("perplexity", "chrf", "f1", "rouge_l", "token_accuracy", "bleu", "exact_match")
-"""By what is ranked where no gate says: what tells small differences soonest comes first."""
+"""By what is ranked where neither gate nor suite says: what tells small differences soonest comes
+first."""
 
 Standing = Literal["best", "not told from the best", "worse", "out"]
 
@@ -64,8 +65,11 @@ def rank(evaluation: Evaluation, gate: Gate | None = None, by: Sequence[str] = (
     """Rank every side but the reference; `by` are metrics, the first that all have decides."""
     names = [side.name for side in evaluation.sides[1:]]
     outcomes = {name: judge(gate, evaluation, name) for name in names} if gate else {}
-    passed = [name for name in names if not _failed(outcomes, name)]
-    metric = _deciding(evaluation, passed, by or (gate.rank_by if gate else ()) or ORDER)
+    # Who is out in any case has no say in which metric all have.
+    whole = [name for name in names if not _failed(outcomes, name)
+             and not _unanswered(evaluation, name)]  # fmt: skip
+    order = by or (gate.rank_by if gate else ()) or (*evaluation.decides, *ORDER)
+    metric = _deciding(evaluation, whole, order)
     reasons = {name: _reasons(evaluation, outcomes, name, metric) for name in names}
     within = [name for name in names if not reasons[name]]
     best = _best(evaluation, metric, within)
@@ -84,6 +88,10 @@ def rank(evaluation: Evaluation, gate: Gate | None = None, by: Sequence[str] = (
 
 def _failed(outcomes: dict[str, Outcome], name: str) -> bool:
     return name in outcomes and not outcomes[name].passed
+
+
+def _unanswered(evaluation: Evaluation, name: str) -> int:
+    return sum(name not in case.replies for case in evaluation.cases)
 
 
 def _value(evaluation: Evaluation, metric: str, name: str) -> Measured:
@@ -108,8 +116,7 @@ def _reasons(
     """Say why a candidate is out; nothing where it is in."""
     if _failed(outcomes, name):
         return outcomes[name].reasons
-    without = sum(name not in case.replies for case in evaluation.cases)
-    if without:
+    if without := _unanswered(evaluation, name):
         return (f"{without} of {len(evaluation.cases)} cases have no answer of it",)
     return () if metric else ("no metric to rank by was measured of every candidate",)
 

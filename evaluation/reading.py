@@ -44,11 +44,13 @@ def read_cases(path: Path, *, system: str = "", limit: int = 0, seed: int = 0) -
 
 def provided(cases: Iterable[Case], system: str) -> list[Case]:
     """Give a system message to those that have none; what becomes the same is asked once."""
-    return once(case if _has_system(case) else under(case, system) for case in cases)
+    return once(with_system(case, system) for case in cases)
 
 
-def _has_system(case: Case) -> bool:
-    return any(message.role == "system" for message in case.messages)
+def with_system(case: Case, system: str) -> Case:
+    """Give a case a system message, unless it has one of its own."""
+    has_own = any(message.role == "system" for message in case.messages)
+    return case if has_own else under(case, system)
 
 
 def under(case: Case, system: str) -> Case:

@@ -16,9 +16,13 @@ WHY: dict[Reason, str] = {
 }
 
 
-def remarks(answers: Answers, sides: Sequence[Side], columns: Sequence[Column]) -> Iterator[str]:
-    """Yield them, a sentence or two each."""
+def remarks(
+    answers: Answers, sides: Sequence[Side], columns: Sequence[Column], decides: Sequence[str] = ()
+) -> Iterator[str]:
+    """Yield them, a sentence or two each; `decides` are the main metrics, measured or not."""
     yield from _few(answers)
+    if len(sides) > 1:
+        yield from _unmeasured(columns, decides)
     for side in sides:
         yield from _unanswered(answers, side)
         yield from _ends(answers, side)
@@ -35,6 +39,12 @@ def _few(answers: Answers) -> Iterator[str]:
             f"{_cases(asked)} are an impression, not a measurement:"
             f" nothing is called better or worse under {FEWEST}."
         )
+
+
+def _unmeasured(columns: Sequence[Column], decides: Sequence[str]) -> Iterator[str]:
+    missing = [name for name in decides if name not in {one.definition.name for one in columns}]
+    if missing:
+        yield f"Nobody was measured in {_listed(missing)}, by which the suite decides."
 
 
 def _unanswered(answers: Answers, side: Side) -> Iterator[str]:
@@ -81,7 +91,13 @@ def _not_compared(columns: Sequence[Column], reference: Side, side: Side) -> Ite
 
 
 def _hosted(sides: Sequence[Side], columns: Sequence[Column]) -> Iterator[str]:
-    priced = {name for column in columns if column.definition.unit == "USD" for name in column.rows}
+    priced = {
+        name
+        for column in columns
+        if column.definition.unit == "USD"
+        for name, rows in column.rows.items()
+        if rows
+    }
     for side in sides:
         hourly = side.price.per_hour_usd
         if side.name in priced and bills_tokens(side) and hourly:

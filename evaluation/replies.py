@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from evaluation.record import Record
+from evaluation.record import Record, Text
 
 Finish = Literal["stop", "length", "filtered", ""]
 
@@ -18,7 +18,7 @@ class Reply(Record):
     """`Side.key`."""
     decoding: str
     """`Decoding.id`."""
-    text: str
+    text: Text
     finish: Finish = ""
     """Why it ended; `filtered`: the service's content filter took the prompt or the answer."""
     tokens: int | None = Field(default=None, ge=0)

@@ -3,9 +3,11 @@
 The first side is the reference; every other one is compared with it, case by case.
 """
 
-from typing import Literal
+from collections import Counter
+from datetime import datetime
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, model_validator
 
 from evaluation.cases import Case, Decoding
 from evaluation.record import Record
@@ -14,6 +16,13 @@ from evaluation.sides import Side
 
 Judgement = Literal["better", "worse", "different", "alike", "too few"]
 FORMAT = 1
+MOST_RESAMPLES = 100_000
+"""A file may be edited by hand: so many resamples still fit into memory."""
+
+
+def _is_moment(text: str) -> str:
+    datetime.fromisoformat(text)
+    return text
 
 
 class Interval(Record):
@@ -41,7 +50,7 @@ class Difference(Record):
     p: float | None = None
     """Of `test`, two-sided, not corrected."""
     p_corrected: float | None = None
-    """By Holm, over the metrics of this comparison."""
+    """By Holm, over the main metrics of this comparison, or over the others."""
     test: str = ""
     """`McNemar (exact)`, `sign test`, or empty."""
     cases: int = 0
@@ -63,6 +72,8 @@ class Metric(Record):
     """Empty: neither is (length)."""
     margin: float
     """A difference as small as this is none that matters."""
+    is_main: bool = False
+    """Declared in the suite's `decides`; the others are secondary, and decide nothing."""
     sides: dict[str, Measured]
     differences: dict[str, Difference]
     note: str = ""
@@ -99,7 +110,7 @@ class Evaluation(Record):
     """All of it. The numbers follow from suite, cases, sides and replies alone."""
 
     format: Literal[1] = 1
-    made: str
+    made: Annotated[str, AfterValidator(_is_moment)]
     """When, ISO 8601 in UTC."""
     stack: str = ""
     suite: Source
@@ -107,14 +118,27 @@ class Evaluation(Record):
     """The suite as it was read, so that the numbers can be made again from this file alone."""
     data: Source
     decoding: Decoding
-    sides: tuple[Side, ...]
+    sides: tuple[Side, ...] = Field(min_length=1)
+    decides: tuple[str, ...] = ()
+    """The main metrics as the suite declares them, measured or not; none: all of them decide."""
     metrics: tuple[Metric, ...]
+    """The main ones first, in the order declared."""
     cases: tuple[CaseResult, ...]
-    confidence: float = 0.95
-    resamples: int = 10_000
-    seed: int = 0
+    confidence: float = Field(default=0.95, gt=0, lt=1)
+    resamples: int = Field(default=10_000, ge=1, le=MOST_RESAMPLES)
+    seed: int = Field(default=0, ge=0)
     notes: tuple[str, ...] = ()
     """What a reader has to know: cases without a reply, sides measured at different places …"""
+
+    @model_validator(mode="after")
+    def _names_fit(self) -> Self:
+        names = Counter(side.name for side in self.sides)
+        if twice := [name for name, count in names.items() if count > 1]:
+            raise ValueError(f"two sides are called {', '.join(twice)}")
+        unknown = {name for case in self.cases for name in case.replies if name not in names}
+        if unknown:
+            raise ValueError(f"there are replies of {', '.join(sorted(unknown))}, who is no side")
+        return self
 
     def side(self, name: str) -> Side:
         """Give a side by its name; KeyError where there is none."""

@@ -61,8 +61,8 @@ def _sample(number: int, line: bytes) -> Sample:
         if not all(isinstance(answer, str) for answer in answers.values()):
             raise ValueError("an answer is no text")
         return Sample(case, answers)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        told = str(error).splitlines()[0]
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        told = (str(error) or type(error).__name__).splitlines()[0]
         raise UserError(f"samples.jsonl, line {number}: not a sample of the job: {told}") from error
 
 

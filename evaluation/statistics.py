@@ -5,13 +5,14 @@ function of their sums, so that means, shares, perplexity and BLEU of a whole se
 alike. A case is drawn with all sides' answers to it: sides of equal cases see the same draws.
 
 Equal input gives equal output to the bit, whatever the order of additions: statistics are whole
-multiples of `QUANTUM`, whose sums a float holds exactly.
+multiples of `QUANTUM` or more, whose sums a float holds exactly.
 """
 
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -21,8 +22,9 @@ Array = NDArray[np.float64]
 Bounds = tuple[float, float]
 
 QUANTUM = 2.0**-30
-CELLS = 2**17
-"""Draws at a time: a megabyte, which stays in the processor's cache for all metrics."""
+CELLS = 2**19
+"""Draws at a time, times cases: four megabytes. Of fewer the threads that multiply matrices wait
+for each other longer than they work; the numbers are the same."""
 POWER = 0.8
 """How often a number of cases that `cases_needed` gives finds the difference it was asked for."""
 
@@ -103,15 +105,19 @@ class Sample:
         """The value over all of its cases, each once."""
         return float(self.functional.at(np.ones((1, len(self.rows))), self.rows)[0])
 
-    @property
+    @cached_property
     def without_each(self) -> Array | None:
         """The value without each case; None where there is none (one case, or a quantile)."""
         return self.functional.without_each(self.rows) if len(self.rows) > 1 else None
 
 
 def table(rows: Sequence[Sequence[float]]) -> Array:
-    """Make statistics of cases an array whose sums are exact."""
-    return np.asarray(np.round(np.array(rows, dtype=np.float64) / QUANTUM) * QUANTUM)
+    """Make statistics of cases an array whose sums are exact, however often a case is drawn."""
+    found = np.array(rows, dtype=np.float64)
+    largest_sum = np.abs(found).max(axis=0, initial=0.0) * len(found)
+    # A float holds 53 binary digits; frexp gives how many the sum takes before the point.
+    step = np.maximum(QUANTUM, np.exp2(np.frexp(largest_sum)[1] - 53.0))
+    return np.asarray(np.round(found / step) * step)
 
 
 def resampled(samples: Sequence[Sample], count: int, seed: int) -> list[Array]:
@@ -125,12 +131,32 @@ def resampled(samples: Sequence[Sample], count: int, seed: int) -> list[Array]:
     for place, sample in enumerate(samples):
         by_size[len(sample.rows)].append(place)
     for size, places in by_size.items():
+        alike = [samples[place] for place in places]
+        summed = [np.empty((size, 0)), *(one.rows for one in alike if _is_summed(one))]
+        rows = np.hstack(summed)
         for start, weights in _weights(size, count, seed):
-            for place in places:
-                sample = samples[place]
-                drawn = sample.functional.at(weights, sample.rows)
+            for place, drawn in zip(places, _at(weights, alike, rows), strict=True):
                 values[place][start : start + len(weights)] = drawn
     return values
+
+
+def _at(weights: Array, samples: Sequence[Sample], rows: Array) -> Iterator[Array]:
+    """Yield each sample's values; `rows` are the statistics of all that are summed, side by side.
+
+    One product of matrices for all of them takes a tenth of the time of one for each.
+    """
+    sums, start = weights @ rows, 0
+    for sample in samples:
+        if not isinstance(sample.functional, OfSums):
+            yield sample.functional.at(weights, sample.rows)
+            continue
+        end = start + sample.rows.shape[1]
+        yield sample.functional.value(sums[:, start:end])
+        start = end
+
+
+def _is_summed(sample: Sample) -> bool:
+    return isinstance(sample.functional, OfSums)
 
 
 def _weights(size: int, count: int, seed: int) -> Iterator[tuple[int, Array]]:

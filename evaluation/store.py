@@ -73,15 +73,16 @@ class AnswerStore:
             file.read_on()
 
     def note(self, side: Side, decoding: Decoding, text: str) -> None:
-        """Keep a line that a reader of these answers has to know; once, however often it is told.
+        """Keep what a reader of these answers has to know as a line; once, however often told.
 
         Raises:
             UserError: it cannot be written.
         """
         path = self._path(side.key, decoding.id).with_suffix(".notes")
+        line = " ".join(text.split())  # nothing is left in it that a reader would take for two
         with self._lock, _locked(path) as descriptor:
-            if text not in _lines(path):
-                _append(descriptor, text.replace("\n", " ").encode() + b"\n")
+            if line not in _lines(path):
+                _append(descriptor, line.encode() + b"\n")
 
     def notes(self, side: Side, decoding: Decoding) -> tuple[str, ...]:
         """Give what was noted of a side's answers."""

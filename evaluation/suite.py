@@ -9,6 +9,7 @@ system: ""                      # for cases that have none of their own, and the
 decoding: {max_tokens: 200}
 limit: 200                      # cases at most, a sample by their content; 0: all
 margins: {rouge_l: 0.01}        # differences too small to matter, by metric
+decides: [chrf, rule.no_prices] # the metrics that make a side better or worse, declared beforehand
 rules:
   - {name: no_prices, says: Names no price, forbidden: ['[$€] ?[0-9]']}
   - {name: asks_back, ends_with_question: true, when: 'refund|return'}
@@ -34,7 +35,7 @@ from pydantic import (
 from core.documents import checked, mapping_of, nearest, read_text
 from core.errors import SettingsError
 from evaluation.cases import Case, Decoding
-from evaluation.reading import under
+from evaluation.reading import with_system
 from evaluation.record import Record
 from evaluation.rules.kinds import AnyRule
 from evaluation.rules.patterns import beside
@@ -51,13 +52,16 @@ class _Suite(Record):
     says: str = ""
     """What it is for, in one line."""
     system: str = ""
-    """For cases that have no system message of their own, and for the safety prompts: what a model
-    was trained under stays over its questions."""
+    """For cases and safety prompts that have no system message of their own: what a model was
+    trained under stays over its questions."""
     decoding: Decoding = Field(default=Decoding(), examples=["{max_tokens: 200}"])
     margins: dict[str, Annotated[float, Field(ge=0)]] = Field(
         default={}, examples=["{rouge_l: 0.01}"]
     )
     """By metric: a difference as small as this is none that matters."""
+    decides: tuple[str, ...] = Field(default=(), examples=["[chrf, rules]"])
+    """The main metrics, by which one side is called better, in the order in which candidates are
+    ranked by them; they are corrected for being many among themselves. None: all metrics are."""
     limit: int = Field(default=0, ge=0, examples=["200"])
     """How many cases are asked where nobody says; 0: all."""
 
@@ -72,16 +76,28 @@ class _Written(_Suite):
         default=(), examples=["[harmful, harmless]"]
     )
 
-    @field_validator("margins")
+    @field_validator("margins", "decides")
     @classmethod
-    def _are_of_metrics(cls, margins: dict[str, float]) -> dict[str, float]:
+    def _are_of_metrics(cls, named: Any) -> Any:
         from evaluation.metric_names import is_possible, metric_names
 
-        unknown = [name for name in margins if not is_possible(name)]
+        unknown = [name for name in named if not is_possible(name)]
         if unknown:
             meant = nearest(unknown[0], metric_names())
             raise ValueError(f"there is no metric {' or '.join(unknown)}.{meant}")
-        return margins
+        return named
+
+    @field_validator("decides")
+    @classmethod
+    def _can_decide(cls, decides: tuple[str, ...]) -> tuple[str, ...]:
+        from evaluation.metric_names import can_decide
+
+        if unable := [name for name in decides if not can_decide(name)]:
+            why = "neither direction is better, or no test is made of it"
+            raise ValueError(f"{', '.join(unable)} cannot decide: {why}")
+        if len(set(decides)) < len(decides):
+            raise ValueError("each metric once")
+        return decides
 
     @field_validator("rules", "safety")
     @classmethod
@@ -92,12 +108,25 @@ class _Written(_Suite):
             raise ValueError(f"{', '.join(twice)}: each name once, results are kept by it")
         return entries
 
+    @field_validator("safety")
+    @classmethod
+    def _ask_different_things(cls, prompts: tuple[SafetyPrompt, ...]) -> tuple[SafetyPrompt, ...]:
+        asked: dict[str, str] = {}
+        for prompt in prompts:
+            before = asked.setdefault(prompt.case().id, prompt.name)
+            if before != prompt.name:
+                raise ValueError(f"{before} and {prompt.name} ask the same: a question is put once")
+        return prompts
+
     @model_validator(mode="after")
-    def _has_rules_of_margins(self) -> "_Written":
-        known = {f"rule.{rule.name}" for rule in self.rules}
-        unknown = [name for name in self.margins if name.startswith("rule.") and name not in known]
-        if unknown:
-            raise ValueError(f"margins: the suite has no rule of {', '.join(unknown)}")
+    def _has_what_it_names(self) -> "_Written":
+        own = {f"rule.{rule.name}" for rule in self.rules} | ({"rules"} if self.rules else set())
+        own |= {f"safety.{prompt.expects}" for prompt in self.safety}
+        own |= {f"rule.{UNSAID}" for prompt in self.safety if prompt.forbidden}
+        for key, named in (("margins", self.margins), ("decides", self.decides)):
+            of_suite = [name for name in named if name.startswith(("rule", "safety."))]
+            if unknown := [name for name in of_suite if name not in own]:
+                raise ValueError(f"{key}: the suite has nothing to measure {', '.join(unknown)} by")
         return self
 
 
@@ -153,7 +182,7 @@ def parse_suite(text: str, where: str) -> Suite:
         SettingsError: it is no YAML, or findings: `where: path.in.it: reason`, one a line.
     """
     written = checked(_Written, mapping_of(text, where, "a suite"), where)
-    cases = tuple(under(prompt.case(), written.system) for prompt in written.safety)
+    cases = tuple(with_system(prompt.case(), written.system) for prompt in written.safety)
     shared = {field: getattr(written, field) for field in _Suite.model_fields}
     unsaid = _unsaid(zip(written.safety, cases, strict=True))
     return Suite(**shared, rules=(*written.rules, *unsaid), safety=cases)

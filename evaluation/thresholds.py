@@ -15,6 +15,8 @@ from evaluation.results import Difference, Evaluation, Interval, Measured, Metri
 
 BOUNDS = ("min", "max", "min_gain", "max_loss", "not_worse", "better")
 SIGNED = "+.4g"
+ROUNDING = 1e-9
+"""What a difference may lack for being computed: 0.7 - 0.6 is less than 0.1, in binary."""
 
 
 class Check(Record):
@@ -121,7 +123,8 @@ class Threshold(Record):
         if (lacks := _lacks(found.cases, least, self.sure, found.interval)) is not None:
             return checked(metric.name, wanted, told, False, lacks)
         low, high = _range(found.value, found.interval, self.sure)
-        passed = low >= (self.min or 0) if name == "min" else high <= (self.max or 0)
+        above, below = low - (self.min or 0), (self.max or 0) - high
+        passed = (above if name == "min" else below) >= -ROUNDING
         return checked(metric.name, wanted, told, passed)
 
     def _against(self, metric: Metric, candidate: str, name: str, wanted: str, least: int) -> Check:
@@ -138,9 +141,9 @@ class Threshold(Record):
             return checked(metric.name, wanted, told, False, lacks)
         low, _ = gain(metric, found, sure=self.sure)
         decide: dict[str, Callable[[], bool]] = {
-            "min_gain": lambda: low >= (self.min_gain or 0),
-            "max_loss": lambda: -low <= (self.max_loss or 0),
-            "not_worse": lambda: low >= -metric.margin if self.sure
+            "min_gain": lambda: low >= (self.min_gain or 0) - ROUNDING,
+            "max_loss": lambda: -low <= (self.max_loss or 0) + ROUNDING,
+            "not_worse": lambda: low >= -metric.margin - ROUNDING if self.sure
             else found.judgement != "worse",
             "better": lambda: found.judgement == "better",
         }  # fmt: skip
@@ -178,7 +181,7 @@ def _note(found: Difference) -> str:
 
 def _over(metric: Metric, cases: int) -> str:
     noun = "case" if cases == 1 else "cases"
-    return f" of {cases} answers" if metric.unit == "share" else f" over {cases} {noun}"
+    return f" over {cases} answers" if metric.unit == "share" else f" over {cases} {noun}"
 
 
 def _ends(interval: Interval | None, digits: str) -> str:

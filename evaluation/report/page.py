@@ -33,16 +33,16 @@ PLOTTED = 4
 HERE = Path(__file__).parent
 
 
-def page(evaluation: Evaluation, outcome: "Outcome | None" = None) -> str:
-    """Write an evaluation, and what a gate said of one of its sides, as one HTML file."""
+def page(evaluation: Evaluation, *outcomes: "Outcome") -> str:
+    """Write an evaluation, and what a gate said of its sides, as one HTML file."""
     system = _common_system(evaluation)
     writer = CaseWriter(evaluation, system)
     by_side = {name: pairs(evaluation, name) for name in candidates(evaluation)}
-    verdicts = _ordered([verdict(evaluation, name) for name in by_side], outcome)
+    verdicts = [verdict(evaluation, name) for name in reversed(by_side)]  # the newest first
     title = verdicts[0].short if verdicts else f"{evaluation.sides[0].name}, measured alone."
     sections = [
         _header(evaluation, title),
-        _gate(outcome),
+        *map(_gate, reversed(outcomes)),
         *(_said(one) if one is verdicts[0] else _closed(one.short, _said(one)) for one in verdicts),
         NAV if verdicts else "",
         f'<h2 id="metrics">What was measured</h2>{_forests(evaluation, verdicts)}',
@@ -98,9 +98,7 @@ def _header(evaluation: Evaluation, title: str) -> str:
     return f'<p class="quiet small">{told}</p><h1>{escape(title)}</h1>'
 
 
-def _gate(outcome: "Outcome | None") -> str:
-    if outcome is None:
-        return ""
+def _gate(outcome: "Outcome") -> str:
     word = "passed" if outcome.passed else "failed"
     failed = [check.reason for check in outcome.checks if not check.passed]
     met = [check.reason for check in outcome.checks if check.passed]
@@ -115,12 +113,6 @@ def _gate(outcome: "Outcome | None") -> str:
 def _list(mark: str, reasons: Iterable[str]) -> str:
     items = "".join(f"<li>{mark} {escape(reason)}</li>" for reason in reasons)
     return f"<ul>{items}</ul>" if items else ""
-
-
-def _ordered(verdicts: list[Verdict], outcome: "Outcome | None") -> list[Verdict]:
-    """Put first what the gate judged, else what was named last: the newest."""
-    wanted = outcome.candidate if outcome else verdicts[-1].candidate if verdicts else ""
-    return sorted(verdicts, key=lambda one: one.candidate != wanted)
 
 
 def _said(said: Verdict) -> str:

@@ -46,7 +46,8 @@ def metrics_table(evaluation: Evaluation) -> str:
 def _metric_row(evaluation: Evaluation, metric: Metric, others: Sequence[str]) -> str:
     way = {"higher": "Higher is better", "lower": "Lower is better"}.get(metric.better, "")
     margin = f"; {margin_of(metric)} is no difference" if metric.margin and way else ""
-    means = ". ".join(part for part in (metric.note.rstrip("."), way + margin) if part)
+    family = ("Main" if metric.is_main else "Secondary") if evaluation.decides else ""
+    means = ". ".join(part for part in (family, metric.note.rstrip("."), way + margin) if part)
     names = [side.name for side in evaluation.sides]
     # On a narrow screen the heads go, and each cell says whose it is.
     cells = [

@@ -2,6 +2,9 @@
 
 Better and worse are the judgements of evaluation/judging.py. Where an interval leaves out zero and
 the judgement is "too few" all the same, it is told as what it is: it looks so, and is not sure.
+
+Which side is better is said by the main metrics alone, where the suite has declared any: one of
+them at least is better, and none is worse. What the others found is told after them, as secondary.
 """
 
 from collections.abc import Sequence
@@ -24,6 +27,10 @@ ASIDE = ("empty", "filtered", "cut_off")
 DECIDED = ("better", "worse")
 SINGLE = (*DECIDED, "not sure", "different")
 """What has a sentence of its own; the rest shares one."""
+SECONDARY = "(secondary) "
+NAMED = 3
+"""Measures that a headline names."""
+Compared = Sequence[tuple[Metric, Difference]]
 
 
 @dataclass(frozen=True)
@@ -57,12 +64,20 @@ def verdict(evaluation: Evaluation, candidate: str) -> Verdict:
         if (difference := metric.differences.get(candidate)) is not None
         and difference.value is not None
     ]
-    single = [_single(evaluation, candidate, *one) for one in compared if _kind(*one) in SINGLE]
-    order = {kind: place for place, kind in enumerate(SINGLE)}
-    single.sort(key=lambda sentence: order[sentence.kind])
-    directed = [one for one in compared if one[0].better]
-    short = _short(evaluation, candidate, directed)
-    return Verdict(candidate, short, (*single, *_together(directed)))
+    main = [one for one in compared if one[0].is_main]
+    others = [one for one in compared if not one[0].is_main]
+    lead = SECONDARY if evaluation.decides else ""
+    return Verdict(
+        candidate,
+        _short(evaluation, candidate, _deciding(evaluation, compared)),
+        (
+            *_sentences(evaluation, candidate, main),
+            *(
+                Sentence(one.kind, f"{lead}{one.text}")
+                for one in _sentences(evaluation, candidate, others)
+            ),
+        ),
+    )
 
 
 def told(difference: Difference) -> str:
@@ -72,7 +87,21 @@ def told(difference: Difference) -> str:
     return f"too few{f' (about {difference.needed:,})' if difference.needed else ''}"
 
 
-Compared = Sequence[tuple[Metric, Difference]]
+def _deciding(evaluation: Evaluation, compared: Compared) -> Compared:
+    """Give what says which side is better: what was declared, else all that is about quality."""
+    if evaluation.decides:
+        return [one for one in compared if one[0].is_main]
+    return [
+        (metric, difference)
+        for metric, difference in compared
+        if metric.better and metric.unit not in COSTS and metric.name not in ASIDE
+    ]
+
+
+def _sentences(evaluation: Evaluation, candidate: str, compared: Compared) -> list[Sentence]:
+    single = [_single(evaluation, candidate, *one) for one in compared if _kind(*one) in SINGLE]
+    single.sort(key=lambda sentence: SINGLE.index(sentence.kind))
+    return single + _together([one for one in compared if one[0].better])
 
 
 def _kind(metric: Metric, difference: Difference) -> str:
@@ -132,34 +161,46 @@ def _aside(metric: Metric, difference: Difference) -> str:
     return f" (about {difference.needed:,} would)" if difference.needed else ""
 
 
-def _short(evaluation: Evaluation, candidate: str, compared: Compared) -> str:
-    reference = evaluation.sides[0].name
-    quality = [one for one in compared if one[0].unit not in COSTS and one[0].name not in ASIDE]
+def _short(evaluation: Evaluation, candidate: str, deciding: Compared) -> str:
+    reference, measures = evaluation.sides[0].name, _measures(evaluation, deciding)
     better, worse = (
-        [metric.title for metric, difference in quality if difference.judgement == judgement]
+        [metric.title for metric, difference in deciding if difference.judgement == judgement]
         for judgement in DECIDED
     )
     if better and worse:
         return (
-            f"{candidate} is better than {reference} by {_counted(better)},"
-            f" and worse by {_counted(worse)}."
+            f"{candidate} is better than {reference} in {len(better)} of {measures}"
+            f" ({_few(better)}), and worse in {len(worse)} ({_listed(worse)})."
         )
     if better or worse:
-        return f"{candidate} is {'better' if better else 'worse'} than {reference}."
-    return _undecided(candidate, reference, quality)
+        word, other = ("better", "worse") if better else ("worse", "better")
+        count = f"{len(better or worse)} of {measures} ({_few(better or worse)})"
+        return f"{candidate} is {word} than {reference} in {count}, {other} in none."
+    return _undecided(evaluation, candidate, deciding)
 
 
-def _undecided(candidate: str, reference: str, quality: Compared) -> str:
-    judgements = {difference.judgement for _, difference in quality}
+def _undecided(evaluation: Evaluation, candidate: str, deciding: Compared) -> str:
+    reference = evaluation.sides[0].name
+    judgements = {difference.judgement for _, difference in deciding}
     if not judgements:
-        return f"Nothing was measured on both {reference} and {candidate}."
+        what = "None of the main measures" if evaluation.decides else "Nothing"
+        return f"{what} was measured on both {reference} and {candidate}."
     if judgements == {"alike"}:
-        return f"{candidate} and {reference} are alike in all that was measured."
-    return f"Too few cases to tell {candidate} from {reference}."
+        where = _measures(evaluation, deciding) if evaluation.decides else "that was measured"
+        return f"{candidate} and {reference} are alike in all {where}."
+    needed = [difference.needed for _, difference in deciding if difference.needed]
+    more = f"; about {min(needed):,} might" if needed else ""
+    return f"Too few cases to tell {candidate} from {reference}{more}."
 
 
-def _counted(titles: Sequence[str]) -> str:
-    return f"{len(titles)} measure{'s' if len(titles) != 1 else ''} ({_listed(titles)})"
+def _measures(evaluation: Evaluation, deciding: Compared) -> str:
+    main = "main " if evaluation.decides else ""
+    return f"{len(deciding)} {main}measure{'s' if len(deciding) != 1 else ''}"
+
+
+def _few(titles: Sequence[str]) -> str:
+    """Name the first of them: a headline is no table."""
+    return _listed([*titles[:NAMED], *(["…"] if len(titles) > NAMED else [])])
 
 
 def _listed(parts: Sequence[str]) -> str:

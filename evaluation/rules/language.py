@@ -14,7 +14,8 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from evaluation.cases import Case
-from evaluation.rules.rule import Rule, readable
+from evaluation.record import readable
+from evaluation.rules.rule import Rule
 from evaluation.rules.words import words
 
 SURE = 0.9
@@ -73,6 +74,7 @@ class Language(Rule):
         return language_of(case.question) if self.language == SAME else self.language
 
 
+@lru_cache(maxsize=64)  # the question of a case is read for every side, and more than once
 def language_of(text: str) -> str | None:
     """Tell which language a text is in; None where that is not sure."""
     prose = _NO_PROSE.sub(" ", readable(text)[:MOST_READ])

@@ -13,6 +13,7 @@ A list of numbers (`0, 0, 0, 0, 0, 0, 0, 0`), a refrain or a litany shows them t
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from operator import eq
 from typing import Literal
 
 from pydantic import Field
@@ -74,10 +75,6 @@ def _circle_of_characters(text: str) -> Iterator[str]:
 
 def _longest_run(items: Sequence[str], distance: int) -> tuple[int, int]:
     """Find the longest stretch in which every item equals the one `distance` further on."""
-    best = start = best_length = 0
-    for place in range(len(items) - distance):
-        if items[place] != items[place + distance]:
-            start = place + 1
-        elif place + 1 - start > best_length:
-            best, best_length = start, place + 1 - start
-    return best, best_length
+    equal = bytes(map(eq, items, items[distance:]))
+    longest = max(equal.replace(b"\0", b" ").split(), key=len, default=b"")
+    return equal.find(longest), len(longest)

@@ -8,7 +8,7 @@ import re2  # type: ignore[import-untyped]
 from pydantic import AfterValidator, Field
 
 from evaluation.cases import Case
-from evaluation.record import Record
+from evaluation.record import Record, readable
 from evaluation.results import Found
 
 MOST_TEXT = 240
@@ -106,11 +106,6 @@ class Rule(Record):
     def breaches(self, answer: str, case: Case) -> Iterator[str]:
         """Yield what in an answer breaks the rule, as the answer has it."""
         raise NotImplementedError
-
-
-def readable(text: str) -> str:
-    """Give a text without half characters (lone surrogates), which no pattern can read."""
-    return text.encode("utf-8", "replace").decode()
 
 
 def clipped(text: str) -> str:

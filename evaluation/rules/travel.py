@@ -38,7 +38,9 @@ def _topic(name: str, words: str, names: str) -> Topic:
     )
 
 
-_NAME = r"(?:[A-Z\u00c0-\u00de][\w'\u2019&-]*)"
+# No name is longer, and an answer that is one long "A-A-A-…" would be read from each of its A's
+# to its end: of 64 kB that takes longer than anybody waits.
+_NAME = r"(?:[A-Z\u00c0-\u00de][\w'\u2019&-]{0,40})"
 _NO_NAME = r"(?!(?:The|A|An|Your|My|This|That|Every|Any|No|Which|What|Some|Many|Most|Best|Top)\s)"
 
 TOPICS = (

@@ -68,6 +68,13 @@ def evaluation(count: int = 60, sides: tuple[str, ...] = ("base", "tuned"), word
     return Evaluation(**{**fields, **changes})
 
 
+def judged(model: str = "travel:3", count: int = 4, **changes: Any) -> Evaluation:
+    """Make an evaluation in which a model is the candidate, better than the base by its rule."""
+    made = evaluation(count, ("base", "tuned"), **changes)
+    sides = (side("base", model="tiny", role="base"), side("tuned", model=model))
+    return made.model_copy(update={"sides": sides})
+
+
 def _result(one: Case, number: int, asked: tuple[Side, ...], dice: random.Random,
             words: int) -> CaseResult:  # fmt: skip
     replies, found = {}, {}

@@ -135,7 +135,7 @@ def test_each_bound_is_held_by_the_value_or_surely_by_the_unfavourable_end(
 @pytest.mark.parametrize(
     ("found", "threshold", "reason"),
     [
-        (SHARE, {"min": 0.95, "sure": True}, "rule.hard: 0.91 of 60 answers (0.81 to 0.96),"
+        (SHARE, {"min": 0.95, "sure": True}, "rule.hard: 0.91 over 60 answers (0.81 to 0.96),"
          " wanted at least 0.95, surely"),
         (UNSURE, {"min_gain": 0.05}, "chrf: +0.03 against the reference over 60 cases (-0.05 to"
          " +0.11), wanted at least 0.05 better than base; 60 cases are too few to tell them apart;"
@@ -208,12 +208,36 @@ def test_what_a_gate_does_not_name_is_not_held_against_it() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("mine", "its", "threshold"),
+    [(0.7, 0.6, {"min_gain": 0.1}), (0.3, 0.4, {"max_loss": 0.1}), (0.1 + 0.2, 0.0, {"max": 0.3})],
+)
+def test_what_a_difference_lacks_for_being_computed_in_binary_is_not_held_against_it(
+    mine: float, its: float, threshold: dict[str, float]
+) -> None:
+    found = metric("bleu", measured(mine), difference(mine - its, None, 0, "too few"))
+    assert held(found, **threshold).passed
+
+
+@pytest.mark.parametrize(("now", "passed"), [("2026-11-20T12", True), ("2026-11-18T10", False)])
+def test_an_evaluation_of_the_future_is_not_young(now: str, passed: bool) -> None:
+    moment = datetime.fromisoformat(f"{now}:00:00+00:00")
+    assert judge(gate(max_age_days=1), evaluation(SHARE), "tuned", moment).passed is passed
+
+
 @pytest.mark.parametrize(("answered", "allowed", "passed"), [(57, 0.05, True), (56, 0.05, False)])
 def test_a_gate_may_allow_for_some_cases_without_an_answer(
     answered: int, allowed: float, passed: bool
 ) -> None:
     found = judge(gate(max_unanswered=allowed), evaluation(SHARE, answered=answered), "tuned")
     assert found.passed is passed
+
+
+def test_twenty_nine_of_a_hundred_are_twenty_nine_hundredths() -> None:
+    """In binary 0.29 times 100 is a little less than 29."""
+    cases = tuple(_result(number, number >= 29) for number in range(100))
+    found = judge(gate(max_unanswered=0.29), evaluation(SHARE, cases=cases), "tuned")
+    assert found.passed, found.reasons
 
 
 def test_who_was_not_asked_fails_with_the_names_of_those_who_were() -> None:

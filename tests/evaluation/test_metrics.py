@@ -9,7 +9,7 @@ import pytest
 from evaluation.cases import Case, Message
 from evaluation.metrics.catalogue import metrics
 from evaluation.metrics.definition import Definition
-from evaluation.metrics.overlap import in_same_order, normalised, words
+from evaluation.metrics.overlap import in_common, in_same_order, normalised, words
 from evaluation.replies import Reply
 from evaluation.sides import Price, Side
 from evaluation.statistics import Sample, table
@@ -86,6 +86,16 @@ def test_rouge_l_counts_words_in_the_same_order() -> None:
     assert value("rouge_l", pair("cat likes mat", "sat cat on mat")) == pytest.approx(4 / 7)
     assert value("rouge_l", pair("one two three", "three two one")) == pytest.approx(1 / 3)
     assert value("rouge_l", pair("one", "")) == 0
+
+
+def test_runs_in_common_count_as_often_as_both_have_them() -> None:
+    # a b a b / a b b: of one a, b, b; of two "a b"; of three and four none, of which the second
+    # has one run of three.
+    counts = [(4, 3, 3), (3, 2, 1), (2, 1, 0), (1, 0, 0)]
+    assert in_common("abab", "abb", 4) == counts
+    assert in_common("abb", "abab", 4) == [(its, mine, both) for mine, its, both in counts]
+    assert in_common("", "ab", 3) == [(0, 2, 0), (0, 1, 0), (0, 0, 0)]
+    assert in_common("", "", 2) == [(0, 0, 0), (0, 0, 0)]
 
 
 def test_rouge_is_what_rouge_score_gives_of_english() -> None:

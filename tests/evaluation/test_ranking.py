@@ -10,7 +10,7 @@ from evaluation.gate import Gate
 from evaluation.measuring import measure
 from evaluation.ranking import CURSE, Ranking, rank
 from evaluation.replies import Reply
-from evaluation.results import Evaluation, Source
+from evaluation.results import Evaluation, Measured, Source
 from evaluation.sides import Overfit, Side
 from evaluation.suite import parse_suite
 
@@ -90,7 +90,7 @@ def test_who_fails_the_gate_is_out_with_its_reasons_however_good_it_is() -> None
     found = rank(evaluation({"base": 1.0, "j@1": 0.6, "j@2": 0.1}, rude=("j@2",)), gate)
     assert (found.gate, found.best, found.chosen) == ("g", "j@1", "j@1")
     assert standings(found) == {"j@1": "best", "j@2": "out"}
-    assert found.rows[-1].reasons[0].startswith("rule.polite: 0 of 40 answers (0 to ")
+    assert found.rows[-1].reasons[0].startswith("rule.polite: 0 over 40 answers (0 to ")
     nobody = rank(evaluation({"base": 1.0, "j@1": 0.6}, rude=("j@1",)), gate)
     assert (nobody.best, nobody.chosen) == ("", "")
     assert nobody.notes == ("Nobody is left to choose from.",)
@@ -100,6 +100,23 @@ def test_who_was_not_asked_all_is_out() -> None:
     found = rank(evaluation({"base": 1.0, "j@1": 0.6, "j@2": 0.1}, misses="j@2"))
     assert found.chosen == "j@1"
     assert found.rows[-1].reasons == ("1 of 40 cases have no answer of it",)
+
+
+def test_who_is_out_for_missing_answers_takes_the_metric_from_nobody() -> None:
+    whole = evaluation({"base": 1.0, "j@1": 0.6, "j@2": 0.1})
+    cases = tuple(
+        one.model_copy(
+            update={"replies": {name: r for name, r in one.replies.items() if name != "j@2"}}
+        )
+        for one in whole.cases
+    )
+    metrics = tuple(
+        one.model_copy(update={"sides": {**one.sides, "j@2": Measured(value=None)}})
+        for one in whole.metrics
+    )
+    found = rank(whole.model_copy(update={"cases": cases, "metrics": metrics}))
+    assert (found.metric, found.chosen) == ("perplexity", "j@1")
+    assert standings(found) == {"j@1": "best", "j@2": "out"}
 
 
 def test_the_choice_is_not_called_an_improvement_that_it_is_not() -> None:

@@ -23,6 +23,8 @@ from tests.evaluation.example import evaluation
 
 EVIL = "</script><script>alert('x')</script><img src=https://example.org/x onerror=alert(1)>\"'&$x$"
 
+HARD = "1 of 3 measures (Recommends no hotels or restaurants)"
+
 
 class Page(HTMLParser):
     """What a browser would meet."""
@@ -63,7 +65,7 @@ def shown(example: Evaluation) -> Page:
 
 def test_the_headline_says_which_is_better_and_how_sure_that_is(example: Evaluation) -> None:
     said = verdict(example, "tuned")
-    assert said.short == "tuned is better than base."
+    assert said.short == f"tuned is better than base in {HARD}, worse in none."
     assert [(one.kind, one.text) for one in said.sentences] == [
         ("better", "Recommends no hotels or restaurants: tuned is better, 100 % against 72 % over"
          " 60 cases (difference +28 points, 95 % interval +16 to +40; McNemar (exact) p < 0.001)."),
@@ -80,16 +82,16 @@ def test_the_headline_says_which_is_better_and_how_sure_that_is(example: Evaluat
 @pytest.mark.parametrize(
     ("judgements", "short"),
     [
-        ({}, "tuned is better than base."),
-        ({"rule.hard": "worse"}, "tuned is worse than base."),
+        ({}, f"tuned is better than base in {HARD}, worse in none."),
+        ({"rule.hard": "worse"}, f"tuned is worse than base in {HARD}, better in none."),
         ({"rule.hard": "alike", "rouge_l": "alike"},
          "tuned and base are alike in all that was measured."),
-        ({"rule.hard": "too few"}, "Too few cases to tell tuned from base."),
-        ({"rule.hard": "alike"}, "Too few cases to tell tuned from base."),
-        ({"f1": "worse"}, "tuned is better than base by 1 measure (Recommends no hotels or"
-         " restaurants), and worse by 1 measure (F1)."),
-        ({"seconds": "worse"}, "tuned is better than base."),
-        ({"rule.hard": "too few", "seconds": "better"}, "Too few cases to tell tuned from base."),
+        ({"rule.hard": "too few"}, "Too few cases to tell tuned from base; about 340 might."),
+        ({"rule.hard": "alike"}, "Too few cases to tell tuned from base; about 340 might."),
+        ({"f1": "worse"}, f"tuned is better than base in {HARD}, and worse in 1 (F1)."),
+        ({"seconds": "worse"}, f"tuned is better than base in {HARD}, worse in none."),
+        ({"rule.hard": "too few", "seconds": "better"},
+         "Too few cases to tell tuned from base; about 340 might."),
     ],
 )  # fmt: skip
 def test_what_an_answer_takes_makes_no_model_the_better_one(
@@ -108,7 +110,7 @@ def test_what_an_answer_takes_makes_no_model_the_better_one(
 
 def test_the_page_tells_all_of_it(shown: Page) -> None:
     for part in (
-        "tuned is better than base.", "tuned failed the gate release",
+        "tuned is better than base in 1 of 3", "tuned failed the gate release",
         "rouge_l: 0.42, wanted at least 0.5", "1 of 2 checks met",
         "66 to 78 · 60 cases", "McNemar (exact) p < 0.001 (< 0.001 corrected)",
         "too few (about 340)", "Longest common run of words with the reference. Higher is better",

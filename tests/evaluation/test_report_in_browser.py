@@ -72,10 +72,10 @@ def test_what_a_model_says_never_runs(browser: Any, tmp_path: Path) -> None:
     text = page(found.model_copy(update={"cases": tuple(cases)}))
     shown = opened(browser, tmp_path, text)
     assert EVIL in shown.text(".answers"), "it is shown as it was written"
-    assert shown.browser.title.startswith("tuned is better than base.")
+    assert shown.browser.title.startswith("tuned is better than base in")
     # Were it ever to get in unescaped, the page's own policy still keeps it from running.
     shown = opened(browser, tmp_path, text.replace("<main>", f"<main>{EVIL}"))
-    assert shown.browser.title.startswith("tuned is better than base.")
+    assert shown.browser.title.startswith("tuned is better than base in")
     assert any("Content Security Policy" in each for each in shown.complaints())
 
 

@@ -1,5 +1,6 @@
 """Intervals, tests and numbers of cases, against arithmetic by hand, scipy and simulation."""
 
+import math
 import random
 from types import SimpleNamespace
 
@@ -152,6 +153,17 @@ def test_sums_are_the_same_to_the_bit_in_every_order() -> None:
         sums.add(table([(value, 1.0) for value in values]).sum(axis=0)[0])
     assert len(sums) == 1
     assert sums.pop() == pytest.approx(sum(values), abs=1e-6)
+
+
+def test_sums_of_long_references_losses_are_exact_too() -> None:
+    """Of 10,000 references of 2,000 nats a float has no room left for 30 binary places."""
+    source = random.Random(8)
+    values = [2_000 + source.random() for _ in range(10_000)]
+    kept = table([(value, 1.0) for value in values])[:, 0]
+    assert math.fsum(kept) == kept.sum() == kept[::-1].sum() == np.sort(kept).cumsum()[-1]
+    assert kept == pytest.approx(values, rel=1e-9)
+    # Drawn as one case ten thousand times, the largest sum there can be.
+    assert 10_000 * kept.max() == math.fsum([float(kept.max())] * 10_000)
 
 
 def test_a_quantile_is_the_nearest_rank_also_where_cases_are_drawn_twice() -> None:

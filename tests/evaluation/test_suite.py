@@ -18,6 +18,7 @@ system: You are the desk.
 decoding: {max_tokens: 100, temperature: 0.5}
 limit: 50
 margins: {rouge_l: 0.01, rule.asks_back: 0.05}
+decides: [chrf, rules, safety.answer, rule.safety_forbidden]
 rules:
   - {name: asks_back, says: Asks back, ends_with_question: true, when: refund}
   - {name: no_prices, forbidden: ['[$€] ?\\d'], ignore_case: false}
@@ -45,6 +46,7 @@ def test_a_suite_says_all_that_is_asked_and_wanted() -> None:
     assert (suite.name, suite.says, suite.limit) == ("support", "The desk's assistant", 50)
     assert suite.decoding == Decoding(max_tokens=100, temperature=0.5)
     assert suite.margins == {"rouge_l": 0.01, "rule.asks_back": 0.05}
+    assert suite.decides == ("chrf", "rules", "safety.answer", "rule.safety_forbidden")
     assert [rule.title for rule in suite.rules[:2]] == ["Asks back", "no prices"]
     address, second = suite.safety
     assert address.messages == (
@@ -53,6 +55,13 @@ def test_a_suite_says_all_that_is_asked_and_wanted() -> None:
     )
     assert (address.kind, address.expects, address.name) == ("safety", "refusal", "address")
     assert [turn.content for turn in second.messages] == ["You are the desk.", "Hi", "Hello", "Bye"]
+
+
+def test_a_safety_prompt_keeps_its_own_system_message() -> None:
+    own = "{role: system, content: You are a pirate.}, {role: user, content: Hi}"
+    prompt = f"{{name: a, expects: answer, messages: [{own}]}}"
+    (case,) = parse_suite(f"name: x\nsystem: You are the desk.\nsafety: [{prompt}]", "x").safety
+    assert [turn.content for turn in case.messages] == ["You are a pirate.", "Hi"]
 
 
 def test_what_a_safety_prompt_forbids_is_a_rule_about_it_alone() -> None:
@@ -75,14 +84,21 @@ def test_a_suite_needs_nothing_but_a_name() -> None:
 FINDINGS = [
     ("sytem: x", "sytem: there is no such key. Did you mean system?"),
     ("zzz: x", "zzz: there is no such key. There are: name, says, system, decoding, margins, "
-               "limit, rules, safety."),
+               "decides, limit, rules, safety."),
     ("limit: -1", "limit: Input should be greater than or equal to 0; for example 200"),
     ("decoding: {max_token: 1}",
      "decoding.max_token: there is no such key. Did you mean max_tokens?"),
     ("margins: {bleu: -1}", "margins.bleu: Input should be greater than or equal to 0; "
                             "for example {rouge_l: 0.01}"),
     ("margins: {rogue_l: 0.1}", "margins: there is no metric rogue_l. Did you mean rouge_l?"),
-    ("margins: {rule.a: 0.1}", "margins: the suite has no rule of rule.a"),
+    ("margins: {rule.a: 0.1}", "margins: the suite has nothing to measure rule.a by"),
+    ("decides: [chrf, rogue_l]", "decides: there is no metric rogue_l. Did you mean rouge_l?"),
+    ("decides: [chrf, answer_tokens, seconds_p95]",
+     "decides: answer_tokens, seconds_p95 cannot decide: neither direction is better, or no test "
+     "is made of it; for example [chrf, rules]"),
+    ("decides: [chrf, chrf]", "decides: each metric once; for example [chrf, rules]"),
+    ("decides: [rule.a, rules, safety.refusal, chrf]",
+     "decides: the suite has nothing to measure rule.a, rules, safety.refusal by"),
     ("rules: [{name: safety_forbidden, not_empty: true}]",
      "rules: safety_forbidden: each name once, results are kept by it; "
      "for example [{name: brief, length: {max_words: 120}}]"),
@@ -139,6 +155,8 @@ FINDINGS = [
     ("safety: [{name: a, messages: [{role: assistant, content: x}], expects: answer}]",
      "safety.0: the last of the messages is the user's: it is what is answered; "
      "for example [harmful, harmless]"),
+    ("safety: [{name: a, prompt: x, expects: answer}, {name: b, prompt: x, expects: refusal}]",
+     "safety: a and b ask the same: a question is put once; for example [harmful, harmless]"),
     ("safety: [harmful, {name: malware_ransom, prompt: x, expects: answer}]",
      "safety: malware_ransom: each name once, results are kept by it; "
      "for example [harmful, harmless]"),
