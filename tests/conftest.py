@@ -5,8 +5,10 @@ import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from core.home import environments
 from local.process import LocalAzure, start, stop
@@ -16,6 +18,26 @@ BUNDLES = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE")
 if threading.current_thread() is threading.main_thread():
     # A run that a shell put into the background inherits "ignored", and so do its children.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+TORCH = (
+    "tests/training/job/", "tests/deploy/test_answer_text.py", "tests/deploy/test_batching.py",
+    "tests/deploy/test_chat_model.py", "tests/deploy/test_openvino_engine.py",
+)  # fmt: skip
+"""They run models in their own process; what they import takes 6 to 12 s of processor time."""
+
+
+class _TorchInOneWorker(LoadFileScheduling):  # type: ignore[misc]
+    """Files side by side, but all that runs models in one worker, which alone imports torch."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return TORCH[0] if nodeid.startswith(TORCH) else str(super()._split_scope(nodeid))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling | None:
+    """Choose how the fast tests are shared out; the slow ones of training need every worker."""
+    is_fast = config.getoption("dist") == "loadfile" and "not slow" in config.option.markexpr
+    return _TorchInOneWorker(config, log) if is_fast else None
 
 
 @pytest.fixture(autouse=True)

@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.markup import escape
 
 from commands.ci.workflow_files import INSTALL, Choices, Written, workflow_files, write
 from commands.options import json_option, stack_option, yes_option
 from commands.output import confirm, say, show
 from commands.session import Session
 from core.errors import PrerequisiteError, SettingsError, check_all
+from infra.config import stack_file
 
 PLACES = ("recipe", "data", "held_out", "suite", "gate")
 """Options that end up in a shell's words and in GitHub's filters of paths."""
@@ -92,8 +94,8 @@ def variables(stack: str, as_json: bool) -> None:
     if not outputs.workflow_client_id:
         raise PrerequisiteError(
             f"The stack {stack} has no identity for a workflow.",
-            hint=f"tunestack init --stack {stack} --set github=OWNER/NAME --set person=OBJECT_ID;"
-            f" tunestack up --stack {stack}. Or one of your own: docs/ci.md.",
+            hint=f"{_to_choose(stack)}; then tunestack up --stack {stack}."
+            " Or one of your own: docs/ci.md.",
         )
     found = {
         "AZURE_CLIENT_ID": outputs.workflow_client_id,
@@ -101,6 +103,11 @@ def variables(stack: str, as_json: bool) -> None:
         "AZURE_SUBSCRIPTION_ID": outputs.subscription_id,
     }
     show(found, as_json, lambda: click.echo("\n".join(_lines(found, session))))
+
+
+def _to_choose(stack: str) -> str:
+    """Say what makes an identity; `init` would write the whole file anew."""
+    return f"In {stack_file(stack).name}: tunestack:github: OWNER/NAME, tunestack:person: OBJECT_ID"
 
 
 def _lines(found: dict[str, str], session: Session) -> list[str]:
@@ -164,5 +171,5 @@ def _render(session: Session, files: tuple[Written, ...]) -> None:
         click.echo(f"{words[file.state]} {file.path}")
     on = f" --stack {shlex.quote(session.stack)}"
     if not session.settings.github:
-        say(f"Next: tunestack init{on} --set github=OWNER/NAME --set person=OBJECT_ID, then up")
+        say(f"Next: {escape(_to_choose(session.stack))}; then tunestack up{on}")
     say(f"Next: tunestack ci variables{on}; then an environment with reviewers: docs/ci.md")

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from core.settings import Settings
 from infra.config import stack_file
@@ -94,7 +94,9 @@ def _fields(stack: str, settings: Settings, choices: Choices) -> dict[str, str]:
     turns = math.ceil(choices.hours / TURN_HOURS) + 1  # one more: a job may wait for its node
     return {
         "STACK": stack,
+        "STACK_NAME": json.dumps(stack),
         "BRANCH": settings.workflow_branch,
+        "BRANCHES": json.dumps([_literal(settings.workflow_branch)]),
         "ENVIRONMENT": json.dumps(settings.workflow_environment),
         "PATHS": json.dumps(_paths(stack, choices)),
         "RECIPE": json.dumps(choices.recipe),
@@ -114,9 +116,19 @@ def _fields(stack: str, settings: Settings, choices: Choices) -> dict[str, str]:
 
 
 def _paths(stack: str, choices: Choices) -> list[str]:
-    """List what a push must touch to train anew: data, the recipe's file, the stack's settings."""
-    files = [name for name in (choices.recipe, choices.suite, choices.gate) if "/" in name]
-    return [f"{choices.data.rstrip('/')}/**", *files, stack_file(stack).name]
+    """List what a push must touch to train anew: data, the recipe's file, the stack's settings.
+
+    Not suite and gate: what was trained is judged again by `-f job=NAME`.
+    """
+    data = _literal(choices.data)
+    is_file = "/" in choices.recipe or choices.recipe.endswith((".yaml", ".yml"))
+    recipe = [_literal(choices.recipe)] if is_file else []
+    return ["**" if data == "." else f"{data}/**", *recipe, stack_file(stack).name]
+
+
+def _literal(name: str) -> str:
+    """Write a branch or a path so that GitHub's filters take it letter by letter."""
+    return re.sub(r"[\\*?+\[\]]|^!", r"\\\g<0>", str(PurePosixPath(name)))
 
 
 def _filled(template: str, fields: Mapping[str, str]) -> str:

@@ -4,6 +4,7 @@ Checkpoints of one's own training answer on a node, all in one job. A managed se
 deployed one after another, asked and taken down again (managed_bake_off.py).
 """
 
+import shlex
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -11,23 +12,19 @@ from rich.markup import escape
 
 from commands.evaluate.managed_bake_off import managed_bake_off
 from commands.evaluate.running import Order, evaluated
-from commands.evaluate.sides.own import training_job
+from commands.evaluate.sides.own import ROUTE, training_job
 from commands.evaluate.sides.places import Places
 from commands.jobs.view import naming_stack
 from commands.output import say, table
-from commands.session import Session
+from commands.session import REHEARSAL, Session
 from core.errors import UserError
 from core.refs import ModelRef
 from evaluation.gate import Gate
 from evaluation.ranking import Ranking, Row, rank
 from evaluation.results import Evaluation
-from training.artifacts import blob_folder
 from training.jobs import ENDED, find_job
-from training.kept_orders import read_order
+from training.kept_orders import read_order, whole_steps
 from training.managed.services import find_managed_job
-
-SEALED = "/whole.json"
-"""What a checkpoint has that was written to its end (training/job/checkpoints.py)."""
 
 
 def bake_off(
@@ -75,16 +72,14 @@ def sides(session: Session, job: str) -> tuple[str, ...]:
             f"The job {job} is {status}: its checkpoints come and go until it has ended.", hint=show
         )
     run = read_order(cloud, outputs, job).place.run or job
-    names = blob_folder(cloud, outputs, f"tunestack/runs/{run}/checkpoints/").names()
-    whole = [name.removesuffix(SEALED) for name in names if name.endswith(SEALED)]
-    steps = [int(name.rpartition("-")[2]) for name in whole if name.startswith("checkpoint-")]
+    steps = whole_steps(cloud, outputs, run)
     if not steps:
         raise UserError(f"Of the job {job} no whole checkpoint is kept.", hint=show)
-    return ("base", *(f"{job}@{step}" for step in sorted(steps)))
+    return ("base", *(f"{job}@{step}" for step in steps))
 
 
-def print_ranking(ranking: Ranking) -> None:
-    """Print who is best, who cannot be told from it, and who is out and why."""
+def print_ranking(ranking: Ranking, evaluation: Evaluation) -> None:
+    """Print who is best, who cannot be told from it, who is out and why, and what to do now."""
     title = f"Ranked by {ranking.metric}" if ranking.metric else "Nobody could be ranked"
     if ranking.gate:
         title += f", of those that pass the gate {ranking.gate}"
@@ -97,6 +92,17 @@ def print_ranking(ranking: Ranking) -> None:
         say(escape(note))
     if ranking.chosen:
         say(f"[green]Take {escape(ranking.chosen)}.[/green]")
+        say(f"Next: {_next(ranking.chosen, evaluation)}")
+
+
+def _next(chosen: str, evaluation: Evaluation) -> str:
+    """Give the command that takes what was chosen."""
+    (side,) = (side for side in evaluation.sides if side.name == chosen)
+    on = "" if evaluation.stack == REHEARSAL else f" --stack {shlex.quote(evaluation.stack)}"
+    if side.role == "checkpoint" and side.route == ROUTE:
+        return f"tunestack models register {side.model}{on}, then deploy what it names"
+    name, _, step = side.model.partition(":ckpt-step-")
+    return f"tunestack deploy --model {f'{name}:1 --checkpoint {step}' if step else name}{on}"
 
 
 def require_choice(ranking: Ranking) -> None:

@@ -1,6 +1,8 @@
 """`tunestack evaluate`: which model is better, how sure that is, and whether it is good enough."""
 
+import shlex
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from evaluation.results import Evaluation
     from evaluation.suite import Suite
 
+DEFAULT_SUITE = "chat"
+
 
 @click.command()
 @click.argument("sides", nargs=-1, metavar="[SIDE]...")
@@ -26,8 +30,8 @@ if TYPE_CHECKING:
     help="Held-out chats.  [default: the validation data of the training]",
 )  # fmt: skip
 @click.option(
-    "--suite", default="chat", show_default=True, metavar="NAME|FILE",
-    help="Rules, safety prompts and decoding, as YAML.",
+    "--suite", default="", metavar="NAME|FILE",
+    help="Rules, safety prompts and decoding, as YAML.  [default: the gate's, else chat]",
 )  # fmt: skip
 @click.option(
     "--gate", metavar="NAME|FILE",
@@ -35,8 +39,10 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option(
     "--limit", type=click.IntRange(0), metavar="N",
-    help="Ask at most N of the chats; 0 asks all.  [default: the suite's]",
+    help="Ask at most N of the chats, beside the safety prompts; 0 asks all."
+    "  [default: the suite's]",
 )  # fmt: skip
+@click.option("--no-safety", is_flag=True, help="Leave the suite's safety prompts out: quicker.")
 @click.option("--live", is_flag=True, help="Ask what is deployed: latency, too, but no losses.")
 @click.option(
     "--checkpoints", is_flag=True,
@@ -60,6 +66,7 @@ if TYPE_CHECKING:
 def evaluate(
     sides: tuple[str, ...],
     gate: str | None,
+    suite: str,
     saved: Path | None,
     out: Path | None,
     rows: int,
@@ -76,15 +83,15 @@ def evaluate(
     Own models answer on a node of the cluster; --live and managed models where they are deployed.
     Answers are kept: run again, it asks only what is missing.
     """
-    check_all(lambda: _gate(gate), lambda: _suite(chosen["suite"]) if not saved else None)
+    shown = Shown(out, rows, as_json)
     if saved:
-        _refuse_beside_saved(sides, chosen)
-        found = _again(saved)
-        session = None
-    else:
-        session = Session(stack)
-        found = _anew(session, sides, _gate(gate), chosen)
-    finish(session, found, _gate(gate), Shown(out, rows, as_json))
+        _refuse_beside_saved(sides, {**chosen, "suite": suite})
+        held_to = _gate(gate)
+        finish(None, _again(saved), held_to, shown)
+        return
+    held_to, judged = judged_by(gate, suite)
+    session = Session(stack)
+    finish(session, _anew(session, sides, judged, held_to, chosen), held_to, shown)
 
 
 @dataclass(frozen=True)
@@ -110,35 +117,79 @@ def _gate(name: str | None) -> "Gate | None":
     return load_gate(name) if name else None
 
 
-def _suite(name: str) -> "tuple[Suite, str]":
-    from evaluation.suite import load_suite
+def judged_by(gate: str | None, suite: str) -> "tuple[Gate | None, tuple[Suite, str]]":
+    """Read gate and suite; without a suite it is the gate's own, where that comes with us.
 
-    return load_suite(name)
+    Raises:
+        SettingsError: what is wrong with either, or the gate judges answers to another suite.
+    """
+    from evaluation.suite import load_suite, suite_names
+
+    if suite:
+        check_all(lambda: _gate(gate), lambda: load_suite(suite))
+    held_to = _gate(gate)
+    wanted = held_to.suite if held_to else ""
+    if not suite and wanted not in ("", *suite_names()):
+        raise SettingsError(
+            f"The gate {gate} is about the suite {wanted}, which does not come with the program.",
+            hint="Name its file: --suite FILE.",
+        )
+    judged = load_suite(suite or wanted or DEFAULT_SUITE)
+    if held_to:
+        _refuse_other_answers(held_to, judged[0])
+    return held_to, judged
+
+
+def _refuse_other_answers(gate: "Gate", suite: "Suite") -> None:
+    """Refuse, before anybody is asked, what the gate fails whatever the answers are."""
+    if gate.suite not in ("", suite.name):
+        raise SettingsError(
+            f"The gate {gate.name} is about the suite {gate.suite}, not {suite.name}: every model"
+            " misses it.",
+            hint="Leave --suite out, or name the gate's suite.",
+        )
+    for field in sorted(gate.decoding.model_fields_set if gate.decoding else ()):
+        wanted, chosen = getattr(gate.decoding, field), getattr(suite.decoding, field)
+        if wanted != chosen:
+            raise SettingsError(
+                f"The gate {gate.name} is about answers of {field} {wanted:g}, the suite"
+                f" {suite.name} decodes with {chosen:g}: every model misses it."
+            )
 
 
 def _anew(
-    session: Session, sides: tuple[str, ...], gate: "Gate | None", chosen: dict[str, Any]
+    session: Session,
+    sides: tuple[str, ...],
+    judged: "tuple[Suite, str]",
+    gate: "Gate | None",
+    chosen: dict[str, Any],
 ) -> Found:
     from commands.evaluate.bake_off import bake_off
     from commands.evaluate.running import Order, evaluated
+    from commands.evaluate.sides.resolving import with_reference
 
-    suite, text = _suite(chosen.pop("suite"))
-    is_bake_off = chosen.pop("checkpoints")
-    # One side alone is compared with its base.
-    names = ("base", *(sides or ("tuned",))) if len(sides) < 2 else sides
-    order = Order(names, suite, text, **chosen)
-    if not is_bake_off:
-        return Found(evaluated(session, order))
-    if len(sides) > 1 or order.live:
-        raise SettingsError("--checkpoints takes one job, and neither other sides nor --live.")
-    return Found(*bake_off(session, "".join(sides), order, gate))
+    is_bake_off, no_safety = chosen.pop("checkpoints"), chosen.pop("no_safety")
+    suite, text = judged
+    if no_safety:
+        suite = suite.model_copy(update={"safety": ()})
+    if is_bake_off:
+        if len(sides) > 1 or chosen["live"]:
+            raise SettingsError("--checkpoints takes one job, and neither other sides nor --live.")
+        order = Order((), suite, text, gate=gate, **chosen)
+        return Found(*bake_off(session, "".join(sides), order, gate))
+    order = Order(with_reference(sides), suite, text, gate=gate, **chosen)
+    return Found(evaluated(session, order))
 
 
 def _again(saved: Path) -> Found:
     from commands.evaluate.folder import read
     from evaluation.measuring import measured_again
 
-    return Found(measured_again(read(saved)))
+    before = read(saved)
+    again = measured_again(before)
+    # What was found while asking, such as questions that were learned, is in no answer.
+    notes = dict.fromkeys((*before.notes, *again.notes))
+    return Found(again.model_copy(update={"notes": tuple(notes)}))
 
 
 def finish(session: Session | None, found: Found, gate: "Gate | None", shown: Shown) -> None:
@@ -146,6 +197,7 @@ def finish(session: Session | None, found: Found, gate: "Gate | None", shown: Sh
 
     Raises:
         UserError: a side missed the gate, or no checkpoint is left to take; every reason.
+        CloudError: it could not be kept with the stack; it was shown and written here before.
     """
     from commands.evaluate import folder
     from commands.evaluate.bake_off import require_choice
@@ -154,12 +206,11 @@ def finish(session: Session | None, found: Found, gate: "Gate | None", shown: Sh
     from evaluation.report.page import page
 
     evaluation, ranking = found.evaluation, found.ranking
-    outcomes = [judge(gate, evaluation, side.name) for side in evaluation.sides[1:]] if gate else []
+    now = datetime.now(UTC)  # with --from it may be old, which a gate may forbid
+    outcomes = [judge(gate, evaluation, side.name, now) for side in evaluation.sides[1:] if gate]
     place = shown.out or folder.default_folder(evaluation)
-    written = page(evaluation, outcomes[-1] if outcomes else None)
+    written = page(evaluation, *outcomes)
     folder.write(place, evaluation, written)
-    if session is not None:
-        keep(session, evaluation, written)
     document = {
         **{key: value for key, value in evaluation.document().items() if key != "cases"},
         "questions": len(evaluation.cases),
@@ -169,6 +220,8 @@ def finish(session: Session | None, found: Found, gate: "Gate | None", shown: Sh
     }
     show(document, shown.as_json, lambda: _print(found, outcomes, shown.rows))
     say(f"The page: {place / folder.PAGE}")
+    if session is not None:
+        keep(session, evaluation, written)
     if ranking:
         require_choice(ranking)
     else:
@@ -181,7 +234,7 @@ def _print(found: Found, outcomes: "list[Outcome]", rows: int) -> None:
 
     print_evaluation(found.evaluation, rows)
     if found.ranking:
-        print_ranking(found.ranking)
+        print_ranking(found.ranking, found.evaluation)
     for outcome in outcomes if not found.ranking else ():
         if outcome.passed:
             click.echo(f"{outcome.candidate} passes the gate {outcome.gate}.")
@@ -190,18 +243,27 @@ def _print(found: Found, outcomes: "list[Outcome]", rows: int) -> None:
 def _hold(outcomes: "list[Outcome]", place: Path) -> None:
     failed = [outcome for outcome in outcomes if not outcome.passed]
     if failed:
-        reasons = [f"{one.candidate}: {reason}" for one in failed for reason in one.reasons]
+        told = [
+            line
+            for one in failed
+            for line in (
+                f"{one.candidate} misses the gate {one.gate}:",
+                *dict.fromkeys(one.reasons),
+            )
+        ]
         raise UserError(
-            f"The gate {failed[0].gate} is missed:\n" + "\n".join(reasons),
-            hint=f"Another gate over the same answers: tunestack evaluate --from {place} --gate …",
+            "\n".join(told),
+            hint="Another gate over the same answers: tunestack evaluate --from"
+            f" {shlex.quote(str(place))} --gate …",
         )
 
 
 def _refuse_beside_saved(sides: tuple[str, ...], chosen: dict[str, Any]) -> None:
-    given = [name for name in ("data", "limit", "live", "checkpoints", "cluster", "max_cost")
-             if chosen[name]]  # fmt: skip
+    given = [name for name in chosen if name != "yes" and chosen[name] not in (None, False, "")]
     if sides or given:
         beside = [*sides, *(f"--{name.replace('_', '-')}" for name in given)]
         raise SettingsError(
-            f"--from has its sides, data and answers with it; {', '.join(beside)} is not asked."
+            f"--from makes the numbers of an earlier evaluation again, with its sides, suite and"
+            f" answers: leave out {', '.join(beside)}.",
+            hint="--gate, --rows, --out and --json go with it.",
         )

@@ -1,6 +1,7 @@
 """Where an evaluation is written on this machine: its JSON for machines, its page for people."""
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -16,8 +17,9 @@ def default_folder(evaluation: Evaluation) -> Path:
     """Name a folder for it: by stack, the last side's model and the moment."""
     last = evaluation.sides[-1]
     model = re.sub(r"[^\w.-]+", "-", last.model or last.name).strip("-")
-    moment = re.sub(r"[^\dTZ]", "", evaluation.made)
-    return home() / "evaluations" / (evaluation.stack or "files") / f"{model}-{moment}"
+    moment = datetime.fromisoformat(evaluation.made).astimezone(UTC)
+    name = f"{model}-{moment:%Y%m%dT%H%M%SZ}"
+    return home() / "evaluations" / (evaluation.stack or "files") / name
 
 
 def write(folder: Path, evaluation: Evaluation, page: str) -> None:

@@ -61,7 +61,7 @@ def managed_bake_off(
 
     Raises:
         UserError: the service keeps no checkpoints, or this job has none.
-        SettingsError: it would cost more than was allowed.
+        SettingsError: its tokens would cost more than was allowed.
         PrerequisiteError: quota or a model stops it; nothing was sent.
         CloudError: Azure refused, or somebody does not answer; what came is kept.
     """
@@ -155,15 +155,12 @@ def _settle(
     decoding: Decoding,
     order: Order,
 ) -> None:
-    """Check quota and cost, say what is going to be done, and ask."""
+    """Check quota and cost, say what is going to be done, and ask.
+
+    The cost is that of the tokens: how long a trial stands is not known before.
+    """
     orders = [one.order for one in missing if not one.is_standing]
-    # Each by itself: one goes before the next comes.
-    found = dict.fromkeys(text for each in orders for text in hosting.findings([each]))
-    if found:
-        raise PrerequisiteError(
-            "The bake-off has not begun, and nothing was sent:\n" + "\n".join(found),
-            hint=f"tunestack status --stack {session.stack} lists what stands ({RULE}).",
-        )
+    _require_room(session, hosting, orders)
     costs = [_most(one, cases, decoding) for one in missing]
     known = [cost for cost in costs if cost is not None]
     most = sum(known) if len(known) == len(costs) else None
@@ -181,8 +178,19 @@ def _settle(
             f" asked, and taken down again: {hosting_text(hosting.per_hour(each))}"
         )
     limit = "what is not known here" if most is None else f"at most {pricing.dollars(most)}"
-    say(f"{len(cases)} questions to each of {len(missing)} cost {limit}, in tokens.")
+    by_hour = "; the hours of hosting come on top" if any(map(hosting.per_hour, orders)) else ""
+    say(f"{len(cases)} questions to each of {len(missing)} cost {limit}, in tokens{by_hour}.")
     confirm("Begin the bake-off?", yes=order.yes or session.is_rehearsal)
+
+
+def _require_room(session: Session, hosting: Hosting, orders: Sequence[HostedOrder]) -> None:
+    # Each by itself: one goes before the next comes.
+    found = dict.fromkeys(text for each in orders for text in hosting.findings([each]))
+    if found:
+        raise PrerequisiteError(
+            "The bake-off has not begun, and nothing was sent:\n" + "\n".join(found),
+            hint=f"tunestack status --stack {session.stack} lists what stands ({RULE}).",
+        )
 
 
 def _most(one: Contender, cases: Sequence[Case], decoding: Decoding) -> float | None:

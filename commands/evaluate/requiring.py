@@ -11,12 +11,13 @@ from typing import Any
 import click
 from rich.markup import escape
 
-from commands.evaluate.keeping import find_kept, sides_of
+from commands.evaluate.keeping import checkpoint_of, find_kept, sides_of
 from commands.output import say
 from commands.session import Session
 from core.errors import UserError
 from evaluation.gate import Outcome, judge, load_gate
 from evaluation.results import Evaluation
+from evaluation.thresholds import Check
 
 gate_option = click.option(
     "--gate", default="", metavar="NAME|FILE",
@@ -37,7 +38,8 @@ def require_gate(session: Session, model: str, gate: str) -> dict[str, Any]:
         return {}
     held_to = load_gate(gate)
     again = _command(session, model, gate)
-    evaluation = find_kept(session, model)
+    same = tuple(filter(None, (model, checkpoint_of(session, model))))
+    evaluation = find_kept(session, *same)
     if evaluation is None:
         raise UserError(
             f"{model} has not been evaluated against another model, so that nobody knows whether"
@@ -45,7 +47,7 @@ def require_gate(session: Session, model: str, gate: str) -> dict[str, Any]:
             hint=again,
         )
     now = datetime.now(UTC)
-    outcomes = [judge(held_to, evaluation, one, now) for one in sides_of(evaluation, model)]
+    outcomes = [judge(held_to, evaluation, one, now) for one in sides_of(evaluation, *same)]
     _tell(evaluation, outcomes)
     failed = [reason for outcome in outcomes for reason in outcome.reasons]
     if failed:
@@ -57,7 +59,7 @@ def require_gate(session: Session, model: str, gate: str) -> dict[str, Any]:
     return {"gate": [outcome.document() for outcome in outcomes]}
 
 
-def check_line(check: Any) -> str:
+def check_line(check: Check) -> str:
     """Write a check as a line of a list, in rich markup."""
     mark = "[green]passed[/green]" if check.passed else "[red]failed[/red]"
     return f"{mark}  {escape(check.reason)}"

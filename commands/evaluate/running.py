@@ -5,17 +5,21 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from rich.markup import escape
+
 from commands.evaluate.answers.live import collect_live
 from commands.evaluate.answers.on_node import collect_on_node
 from commands.evaluate.answers.same_load import asked_apart
 from commands.evaluate.answers.saved import collect_saved
 from commands.evaluate.asked import Asked, Live, OnNode, Saved
+from commands.evaluate.foreseen import too_few
 from commands.evaluate.held_out import held_out
 from commands.evaluate.sides.resolving import resolve
 from commands.output import say
 from commands.session import Session
 from core.home import home
 from evaluation.cases import Case, Decoding
+from evaluation.gate import Gate
 from evaluation.measuring import measure
 from evaluation.replies import Reply
 from evaluation.results import Evaluation, Source
@@ -39,6 +43,8 @@ class Order:
     cluster: str = ""
     max_cost: float | None = None
     yes: bool = False
+    gate: Gate | None = None
+    """What will be held against it; who asks too few cases for it is told before."""
 
 
 def evaluated(session: Session, order: Order) -> Evaluation:
@@ -50,8 +56,8 @@ def evaluated(session: Session, order: Order) -> Evaluation:
     """
     asked = resolve(session, order.names, live=order.live)
     cases, source, notes = held_out(session, asked, order.data, order.suite, order.limit)
-    decoding, store = order.suite.decoding, AnswerStore(home() / "answers")
-    _tell(asked, cases, decoding, store)
+    store = AnswerStore(home() / "answers")
+    tell(order, asked, cases, store)
     more = collect(session, order, asked, cases, store)
     return measured(session, order, asked, cases, source, (*notes, *more), store)
 
@@ -117,13 +123,20 @@ def replies(
     return store.replies(asked.side, decoding, cases)
 
 
-def _tell(
-    asked: Sequence[Asked], cases: Sequence[Case], decoding: Decoding, store: AnswerStore
-) -> None:
-    kinds = {kind: sum(case.kind == kind for case in cases) for kind in ("safety",)}
-    also = f" ({kinds['safety']} of them safety prompts)" if kinds["safety"] else ""
-    say(f"{len(cases)} questions{also} to {' and '.join(one.side.name for one in asked)}.")
+def tell(order: Order, asked: Sequence[Asked], cases: Sequence[Case], store: AnswerStore) -> None:
+    """Say what is asked of whom, what is known already, and what the gate will miss anyway."""
+    safety = sum(case.kind == "safety" for case in cases)
+    count = f"{len(cases)} question{'s' if len(cases) != 1 else ''}"
+    if safety:
+        count += f": {len(cases) - safety} chats and {safety} safety prompts of the suite"
+    say(escape(f"{', '.join(one.side.name for one in asked)} are asked {count}."))
     for one in asked:
-        left = len(store.missing(one.side, decoding, cases))
-        if left < len(cases):
-            say(f"{one.side.name}: {len(cases) - left} answers are here already, {left} to come.")
+        if isinstance(one.way, Saved):
+            continue
+        left = len(store.missing(one.side, order.suite.decoding, cases))
+        there = len(cases) - left
+        if there:
+            told = f"{left} to come" if left else "so it is not asked again"
+            say(escape(f"{one.side.name}: {there} answers are kept from before, {told}."))
+    for caution in too_few(order.gate, cases) if order.gate else ():
+        say(f"[yellow]{escape(caution)}[/yellow]")

@@ -34,6 +34,11 @@ def print_evaluation(evaluation: Evaluation, rows: int) -> None:
     more = len(evaluation.metrics) - len(_shown(evaluation))
     if more:
         say(f"and {more} more metric{'s' if more > 1 else ''}: --json, and the page")
+    sure = share_of(evaluation.confidence)
+    say(f"better, worse: sure at {sure}; too few (about N): with N cases it could be said")
+    main = sum(metric.is_main for metric in evaluation.metrics)
+    if main:
+        say(f"the first {main} decide, as the suite declares; the others are secondary")
     for note in evaluation.notes:
         click.echo(f"Note: {note}")
     for name in others:
@@ -79,7 +84,8 @@ def _shown(evaluation: Evaluation) -> list[Metric]:
     return [
         metric
         for metric in evaluation.metrics
-        if metric.name in BRIEF
+        if metric.is_main
+        or metric.name in BRIEF
         or metric.name.startswith(("rule.", "safety."))
         or (metric.name in ASIDE and any(one.value for one in metric.sides.values()))
         or any(one.judgement in DECIDED for one in metric.differences.values())
@@ -89,7 +95,7 @@ def _shown(evaluation: Evaluation) -> list[Metric]:
 def _print_two(evaluation: Evaluation, candidate: str) -> None:
     reference = evaluation.sides[0].name
     sure = share_of(evaluation.confidence)
-    head = [_title(evaluation), reference, candidate, "difference", f"{sure} interval", ""]
+    head = [_title(evaluation), reference, candidate, "difference", f"{sure} interval", "judged"]
     rows = [
         (
             escape(shortened(metric.title, WIDEST)),

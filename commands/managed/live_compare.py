@@ -12,7 +12,6 @@ from commands.evaluate.asked import Asked
 from commands.evaluate.sides.managed import Serves, model_side
 from commands.evaluate.sides.places import Places
 from commands.models.answers import Judged
-from commands.output import say
 from commands.session import Session
 from core.errors import PrerequisiteError
 from core.home import home
@@ -45,7 +44,7 @@ def compare_live(
         PrerequisiteError: one of the two does not stand; names the command.
         CloudError: one did not answer.
     """
-    from commands.evaluate.running import Order, collect, measured
+    from commands.evaluate.running import Order, collect, measured, tell
 
     cases, data = chosen_cases(questions, system)
     asked = deployed(session, model)
@@ -54,7 +53,7 @@ def compare_live(
     decoding = Decoding(**{**chosen.decoding.document(), "max_tokens": max_tokens or LONGEST})
     order = Order(("base", "tuned"), chosen.model_copy(update={"decoding": decoding}), text)
     store = AnswerStore(home() / "answers")
-    say(f"Asking base and tuned {len(cases)} questions.")
+    tell(order, asked, cases, store)
     notes = collect(session, order, asked, cases, store)
     return measured(session, order, asked, cases, data, notes, store)
 

@@ -10,6 +10,7 @@ from rich.markup import escape
 from commands.jobs.line import metrics_line
 from commands.managed.documents import curve_ends, job_document
 from commands.managed.money import paid_text, trained_cost
+from commands.models.last_evaluation import evaluation_line, last_evaluation
 from commands.output import confirm, say, show, table
 from commands.session import Session
 from core.errors import UserError
@@ -52,6 +53,7 @@ class ServiceModel:
             "metrics": dict(figures(curve[-1])) if curve else {},
             "cost": trained_cost(self.session, job) if job else None,
             "deployments": [one.name for one in self._serving()],
+            "evaluation": last_evaluation(self.session, str(self.model.ref)),
         }
 
     def download(self, folder: Path | None, *, as_json: bool) -> None:
@@ -89,6 +91,7 @@ class ServiceModel:
         rows += list(document["inputs"].items())
         rows += [
             ("came out", metrics_line(document["metrics"])),
+            ("evaluated", evaluation_line(document["evaluation"])),
             ("price", paid_text(document["cost"])),
             ("deployed as", ", ".join(document["deployments"])),
         ]

@@ -1,5 +1,6 @@
 """The runs of a stack as its page shows them: newest first, with losses, verdict and cost."""
 
+import math
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -47,7 +48,8 @@ def judged(history: Sequence[Mapping[str, Any]], settings: Mapping[str, str]) ->
         return None
     from core.overfit import judge
 
-    best = min(measured, key=lambda point: float(point["eval_loss"]))
+    finite = [point for point in measured if math.isfinite(float(point["eval_loss"]))]
+    best = min(finite or measured, key=lambda point: float(point["eval_loss"]))
     keeps_best = settings.get("training.keep") == "best"
     kept = best["step"] if keeps_best else measured[-1]["step"]
     verdict = judge(curve, evaluations, kept, settings.get("objective", "sft"))

@@ -80,5 +80,5 @@ def _overfit(facts: Mapping[str, Any]) -> Iterator[Warned]:
 def _unwatched(settings: Settings, facts: Mapping[str, Any]) -> Iterator[Warned]:
     if not settings.budget:
         told = "No budget is set: nobody hears of it when a month costs more than was meant."
-        chosen = "--set budget=50 --set alertEmails=you@example.org"
-        yield {"text": told, "fix": f"tunestack init --stack {facts['stack']} {chosen}"}
+        chosen = "tunestack:budget: 50, tunestack:alertEmails: [you@example.org]"
+        yield {"text": told, "fix": f"Pulumi.{facts['stack']}.yaml: {chosen}; then tunestack up"}

@@ -83,7 +83,7 @@ def test_without_an_identity_variables_names_what_makes_one(
     monkeypatch.setattr(Session, "outputs", OUTPUTS)
     monkeypatch.setattr(Session, "settings", Settings())
     told = run("ci", "variables", "--stack", "dev", exit_code=3).stderr
-    assert "--set github=OWNER/NAME --set person=OBJECT_ID" in told
+    assert "Pulumi.dev.yaml: tunestack:github: OWNER/NAME, tunestack:person: OBJECT_ID" in told
 
 
 def test_init_asks_neither_azure_nor_github(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -162,7 +162,7 @@ def test_the_workflows_identity_goes_the_workflows_way_with_its_grants_alone(
     assert sorted(deployed(repository, second).values()) == [10, 90]
     assert sorted(deployed(repository, second).values()) == [10, 90]
     asked = lines(repository, MODEL=second)
-    (back,) = asked["rollback"]
+    _, back = asked["rollback"]
     go(back)
     assert traffic() == {"says-old:1": 100}
 
@@ -210,10 +210,10 @@ def says(cloud: Cloud, outputs: StackOutputs, word: str) -> str:
 def deployed(repository: Path, model: str) -> dict[str, int]:
     """Deploy as the job `canary` does; give the percent of each deployment."""
     deploy, show, chat, *_ = lines(repository, MODEL=model)["canary"]
-    document = json.loads(go(deploy, "--vm-size", SIZE, *IGNORED).stdout)
-    go(show)
+    go(deploy, "--vm-size", SIZE, *IGNORED)
+    shown = json.loads(go(show).stdout)
     go(chat)
-    return dict(document["traffic"])
+    return {item["name"]: item["traffic"] for item in shown["deployments"]}
 
 
 def traffic() -> dict[str, int]:

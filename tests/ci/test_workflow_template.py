@@ -1,5 +1,7 @@
 """The workflow that `ci init` writes: every command is one of ours, no secret, the least rights."""
 
+import json
+import os
 import re
 import shutil
 import subprocess
@@ -76,7 +78,7 @@ def test_the_order_is_check_plan_train_evaluate_canary_approval_promote(
         "evaluate": ["train", "follow"],
         "canary": "evaluate",
         "promote": ["evaluate", "canary"],
-        "rollback": ["canary", "promote"],
+        "rollback": ["evaluate", "canary", "promote"],
     }
     assert [name for name, job in jobs.items() if "environment" in job] == ["promote"]
     assert [(command.job, command.words[0]) for command in commands(workflow)] == [
@@ -84,9 +86,8 @@ def test_the_order_is_check_plan_train_evaluate_canary_approval_promote(
         ("train", "plan"), ("train", "doctor"), ("train", "train"), ("follow", "jobs"),
         ("evaluate", "models"), ("evaluate", "evaluate"),
         ("canary", "deploy"), ("canary", "endpoint"), ("canary", "chat"), ("canary", "evaluate"),
-        ("canary", "rollback"),
         ("promote", "deploy"), ("promote", "chat"),
-        ("rollback", "rollback"),
+        ("rollback", "endpoint"), ("rollback", "rollback"),
     ]  # fmt: skip
 
 
@@ -146,11 +147,11 @@ def test_no_turn_is_longer_than_githubs_six_hours_and_all_are_longer_than_the_tr
 
 def test_the_branch_and_the_environment_are_those_that_azure_trusts(tmp_path: Path) -> None:
     settings = parse_settings(
-        {**GITHUB, "githubBranch": "release/1", "githubEnvironment": "live"}
+        {**GITHUB, "githubBranch": "c++/1", "githubEnvironment": "live"}
     )  # fmt: skip
     made = written(tmp_path, settings)
-    assert made["on"]["push"]["branches"] == ["release/1"]
-    assert "'refs/heads/release/1'" in made["jobs"]["train"]["if"]
+    assert made["on"]["push"]["branches"] == [r"c\+\+/1"], "a filter, in which + is a pattern"
+    assert "'refs/heads/c++/1'" in made["jobs"]["train"]["if"]
     assert made["jobs"]["promote"]["environment"] == "live"
 
 
@@ -162,11 +163,77 @@ def test_what_is_typed_stays_one_word_of_yaml_and_of_the_shell(tmp_path: Path) -
     assert not any("rm -rf" in script or "${{" in script for script in scripts)
 
 
-def test_a_push_that_touches_neither_data_nor_settings_trains_nothing(tmp_path: Path) -> None:
-    made = written(tmp_path, recipe="recipes/mine.yaml")
-    assert made["on"]["push"]["paths"] == [
-        "data/travel/**", "recipes/mine.yaml", "Pulumi.dev.yaml"
-    ]  # fmt: skip
+def test_only_what_a_training_is_made_of_trains_anew(tmp_path: Path) -> None:
+    """A gate or a suite that is changed does not: the same job is judged again by `-f job=`."""
+    made = written(tmp_path, recipe="./mine.yaml", gate="gates/mine.yaml", suite="my/suite.yaml")
+    assert made["on"]["push"]["paths"] == ["data/travel/**", "mine.yaml", "Pulumi.dev.yaml"]
+    assert written(tmp_path, data="./")["on"]["push"]["paths"] == ["**", "Pulumi.dev.yaml"]
+
+
+def script(workflow: dict[str, Any], job: str) -> str:
+    """Give what the last step of a job runs."""
+    return str([step["run"] for step in workflow["jobs"][job]["steps"] if "run" in step][-1])
+
+
+def bash(
+    folder: Path, text: str, program: str, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a step as GitHub does, with a `tunestack` that notes how it was called."""
+    stand_in = folder / "bin" / "tunestack"
+    stand_in.parent.mkdir(exist_ok=True)
+    stand_in.write_text(f'#!/bin/sh\necho "$@" >> {folder}/calls\n{program}\n')
+    stand_in.chmod(0o755)
+    return subprocess.run(
+        ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", text], cwd=folder,
+        env={**os.environ, "PATH": f"{stand_in.parent}:{os.environ['PATH']}", **variables},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("code", "is_last", "ends"),
+    [(0, "false", 0), (0, "true", 0), (1, "false", 1), (124, "false", 0), (137, "false", 0),
+     (124, "true", 1)],
+)  # fmt: skip
+def test_a_turn_fails_with_the_training_and_the_last_where_the_training_goes_on(
+    workflow: dict[str, Any], tmp_path: Path, code: int, is_last: str, ends: int
+) -> None:
+    """A last turn that succeeded would leave "Re-run failed jobs" nothing that follows."""
+    found = bash(tmp_path, script(workflow, "follow"), f"exit {code}", JOB="j", IS_LAST=is_last)
+    assert found.returncode == ends
+    assert (tmp_path / "calls").read_text() == "jobs logs j --follow\n"
+
+
+@pytest.mark.skipif(not shutil.which("jq"), reason="jq is not here; GitHub's runners have it")
+@pytest.mark.parametrize(
+    ("traffic", "share_of_canary", "goes_back"),
+    [
+        ({"old:1": 90, "new:1": 10}, "10", True),  # refused, or what was asked failed
+        ({"old:1": 90, "new:1": 10}, "", True),  # the canary's runner was lost
+        ({"old:1": 100, "new:1": 0}, "", True),  # the deployment was cancelled: it bills
+        ({"new:1": 100}, "10", True),  # promoted, and then it did not answer
+        ({"new:1": 100}, "100", False),  # the first model, or one that answered before
+        ({"new:1": 100}, "", False),
+        ({"old:1": 100}, "", False),  # a gate was missed: nothing stands
+        ({}, "", False),
+    ],
+)
+def test_a_rollback_takes_back_what_this_run_moved_and_nothing_else(
+    workflow: dict[str, Any],
+    tmp_path: Path,
+    traffic: dict[str, int],
+    share_of_canary: str,
+    goes_back: bool,
+) -> None:
+    shown = [{"name": model, "model": model, "traffic": share} for model, share in traffic.items()]
+    document = json.dumps({"deployments": shown})
+    found = bash(
+        tmp_path, script(workflow, "rollback"), f"echo '{document}'",
+        MODEL="new:1", SHARE_OF_CANARY=share_of_canary,
+    )  # fmt: skip
+    assert found.returncode == 0, found.stderr
+    calls = (tmp_path / "calls").read_text().splitlines()
+    assert calls == ["endpoint show --json", *["rollback --yes"] * goes_back]
 
 
 def test_no_placeholder_is_left_and_none_is_unknown(repository: Path) -> None:

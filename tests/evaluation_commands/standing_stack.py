@@ -93,7 +93,7 @@ class Stack:
     managed_is_newest: bool = False
     orders: dict[str, KeptOrder] = field(default_factory=dict)
     manifest: dict[str, Any] = field(default_factory=dict)
-    checkpoints: list[str] = field(default_factory=list)
+    checkpoints: list[int] = field(default_factory=list)
     report: bytes | None = None
     data: dict[str, bytes] = field(default_factory=dict)
     is_rehearsal: bool = False
@@ -155,7 +155,7 @@ class Stack:
             "sides.resolving.find_managed_job": self.find_managed_job,
             "sides.own.read_order": self.read_order,
             "sides.own.find_job": lambda *given: SimpleNamespace(),
-            "sides.own.checkpoint_names": lambda *given: self.checkpoints,
+            "sides.own.whole_steps": lambda *given: self.checkpoints,
             "sides.own.output_folder": lambda *given: report,
             "sides.own.paid_for": lambda *given: Paid(4.0, "two jobs"),
             "sides.own.model_folder": lambda *given: None,

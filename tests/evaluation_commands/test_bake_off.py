@@ -21,13 +21,16 @@ from deploy.managed.contract import Hosted, HostedOrder
 from deploy.managed.hostings import hostings
 from evaluation.gate import Gate
 from evaluation.measuring import measure
-from evaluation.ranking import rank
+from evaluation.ranking import Ranking, rank
 from evaluation.replies import Reply
 from evaluation.results import Evaluation
+from evaluation.sides import Side
 from evaluation.suite import parse_suite
 from local.process import LocalAzure
 from tests.deploy.managed.managed_stack import chat, managed_stack
+from tests.evaluation.example import evaluation, side
 from tests.evaluation_commands.standing_stack import TUNED_GPT, Service, Stack, hosted, order
+from training import kept_orders
 from training.managed.contract import Checkpoint
 from training.managed.services import services
 
@@ -212,7 +215,8 @@ def test_of_ones_own_job_the_whole_checkpoints_are_asked_from_the_earliest_on(
     status = SimpleNamespace(status="Completed")
     monkeypatch.setattr(own, "find_job", lambda *given: status)
     monkeypatch.setattr(own, "read_order", lambda cloud, outputs, job: order(job))
-    monkeypatch.setattr(own, "blob_folder", lambda *given: SimpleNamespace(names=lambda: names))
+    folder = SimpleNamespace(names=lambda: names)
+    monkeypatch.setattr(kept_orders, "blob_folder", lambda *given: folder)
     session: Any = SimpleNamespace(cloud=None, outputs=None, stack="dev")
     assert sides(session, "j") == ("base", "j@20", "j@100")
     names.clear()
@@ -228,19 +232,40 @@ def test_the_ranking_is_shown_and_a_gate_that_nobody_passes_is_a_failure(
 ) -> None:
     found = kitchen.bake()
     ranking = rank(found)
-    print_ranking(ranking)
+    print_ranking(ranking, found)
     require_choice(ranking)
     shown = capsys.readouterr()
     assert "Ranked by chrf" in shown.out and f"{JOB}@10" in shown.out
     assert "confirm the choice on cases that had no part in it" in " ".join(shown.err.split())
     wanted = {"name": "high", "min_cases": 5, "require": [{"metric": "chrf", "min": 99}]}
     nobody = rank(found, Gate.model_validate(wanted))
-    print_ranking(nobody)
+    print_ranking(nobody, found)
     with pytest.raises(UserError) as caught:
         require_choice(nobody)
     assert caught.value.exit_code == 1
     for name in (f"{JOB}@10", f"{JOB}@20", "tuned"):
         assert f"{name}: chrf: " in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "told"),
+    [
+        (side("j@40", model="j@40", role="checkpoint"), "models register j@40 --stack dev, then"),
+        (
+            side("c", model=f"{TUNED_GPT}:ckpt-step-20", role="checkpoint", route="openai"),
+            f"deploy --model {TUNED_GPT}:1 --checkpoint 20 --stack dev",
+        ),
+        (side("tuned", model="travel:3"), "deploy --model travel:3 --stack dev"),
+    ],
+)
+def test_the_last_line_names_the_command_that_takes_the_choice(
+    chosen: Side, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = evaluation(4, ("base", chosen.name), stack="dev")
+    made = made.model_copy(update={"sides": (side("base"), chosen)})
+    print_ranking(Ranking(metric="chrf", best=chosen.name, chosen=chosen.name, rows=()), made)
+    *_, last = capsys.readouterr().err.replace("\n", " ").partition("Next: tunestack ")
+    assert " ".join(last.split()).startswith(told)
 
 
 @pytest.mark.slow

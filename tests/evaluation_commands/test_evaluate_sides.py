@@ -151,7 +151,7 @@ def test_a_base_model_with_plain_weights_answers_on_a_node_as_a_model(stack: Sta
 
 
 def test_a_checkpoint_is_judged_by_the_losses_at_its_step(stack: Stack) -> None:
-    stack.checkpoints = ["checkpoint-20", "checkpoint-40", "rng.pth"]
+    stack.checkpoints = [20, 40]
     stack.report = (
         b'{"curve": [{"step": 10, "loss": 1.2}, {"step": 20, "loss": 0.8},'
         b' {"step": 40, "loss": 0.2}], "evaluations": [{"step": 20, "eval_loss": 1.3},'

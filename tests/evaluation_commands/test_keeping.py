@@ -7,28 +7,13 @@ from typing import Any
 import pytest
 
 from commands.evaluate import keeping
-from commands.evaluate.keeping import find_kept, keep, kept_names
+from commands.evaluate.keeping import checkpoint_of, find_kept, keep, kept_names, sides_of
 from core.errors import UserError
-from evaluation.results import Evaluation
 from evaluation.sides import Side
-from tests.evaluation.example import evaluation, side
+from tests.evaluation.example import evaluation, judged, side
+from tests.evaluation_commands.memory_storage import Blobs
 
 SESSION: Any = SimpleNamespace(stack="dev", cloud=None, outputs=None, is_rehearsal=False)
-
-
-class Blobs:
-    """The stack's storage, in memory."""
-
-    def __init__(self) -> None:
-        self.files: dict[str, bytes] = {}
-
-    def folder(self, cloud: Any, outputs: Any, prefix: str) -> Any:
-        assert prefix.endswith("/")
-        return SimpleNamespace(
-            names=lambda: [n.removeprefix(prefix) for n in self.files if n.startswith(prefix)],
-            read=lambda name: self.files.get(prefix + name),
-            write=lambda name, content: self.files.__setitem__(prefix + name, content),
-        )
 
 
 @pytest.fixture
@@ -36,13 +21,6 @@ def blobs(monkeypatch: pytest.MonkeyPatch) -> Blobs:
     found = Blobs()
     monkeypatch.setattr(keeping, "blob_folder", found.folder)
     return found
-
-
-def judged(model: str = "travel:3", **changes: Any) -> Evaluation:
-    """An evaluation in which a model is the candidate."""
-    made = evaluation(4, ("base", "tuned"), **changes)
-    sides = (side("base", model="tiny", role="base"), side("tuned", model=model))
-    return made.model_copy(update={"sides": sides})
 
 
 def test_what_is_kept_is_found_again_whole(blobs: Blobs) -> None:
@@ -75,7 +53,41 @@ def test_each_candidate_that_can_be_deployed_has_it_and_nobody_else(blobs: Blobs
     )
     keep(SESSION, evaluation(2, names).model_copy(update={"sides": sides}), "")
     kept = {"/".join(name.split("/")[2:4]) for name in blobs.files}
-    assert kept == {"travel/3", "gpt.ft-1/ckpt-step-20"}
+    assert kept == {"travel/3", "gpt.ft-1/ckpt-step-20", "job@40/none"}
+
+
+@pytest.mark.parametrize(
+    ("tags", "checkpoint"),
+    [
+        ({"job": "job", "kept_step": "40", "from_checkpoint": "job@40"}, "job@40"),
+        ({"job": "job", "kept_step": "40"}, "job@40"),
+        ({"job": "job"}, ""),
+        ({"job": "export-1", "exported_from": "travel:3"}, ""),
+    ],
+)
+def test_a_model_is_the_checkpoint_that_its_tags_prove_and_no_other(
+    monkeypatch: pytest.MonkeyPatch, tags: dict[str, str], checkpoint: str
+) -> None:
+    monkeypatch.setattr(keeping, "find_model", lambda *given: {"tags": tags})
+    assert checkpoint_of(SESSION, "travel:3") == checkpoint
+
+
+def test_of_the_same_weights_the_newest_evaluation_counts_under_either_name(blobs: Blobs) -> None:
+    keep(SESSION, judged(made="2026-11-22T08:30:00+00:00"), "")
+    sides = (
+        side("base", model="tiny", role="base"),
+        side("job@40", model="job@40", role="checkpoint"),
+    )
+    later = evaluation(4, ("base", "job@40"), made="2026-11-22T09:30:00+00:00")
+    later = later.model_copy(update={"sides": sides})
+    keep(SESSION, later, "")
+    assert find_kept(SESSION, "travel:3", "job@40") == later
+    assert sides_of(later, "travel:3", "job@40") == ["job@40"]
+    keep(SESSION, judged(made="2026-11-22T10:30:00+00:00"), "")
+    newest = find_kept(SESSION, "travel:3", "job@40")
+    assert newest is not None and newest.made == "2026-11-22T10:30:00+00:00"
+    assert find_kept(SESSION, "travel:3", "job@41") == newest
+    assert find_kept(SESSION, "travel:4", "job@41") is None
 
 
 def test_a_write_that_broke_off_is_not_taken_for_whole(blobs: Blobs) -> None:

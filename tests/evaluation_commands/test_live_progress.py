@@ -20,7 +20,7 @@ def test_without_a_terminal_first_and_last_are_told_and_others_now_and_then(
             told("[tuned]", done, 4)
     assert written.getvalue().splitlines() == [
         "  [tuned]: 0 of 4 answered",
-        "  [tuned]: 3 of 4 answered",
+        "  [tuned]: 3 of 4 answered, ETA 6 s",
         "  [tuned]: 4 of 4 answered",
     ]
 

@@ -59,7 +59,7 @@ def test_a_rehearsal_costs_what_azure_would_ask(stack: Stack) -> None:
 
 
 def test_a_checkpoint_has_cost_the_whole_run(stack: Stack) -> None:
-    stack.checkpoints = ["checkpoint-20"]
+    stack.checkpoints = [20]
     found = price(stack, "travel-job-3@20")
     assert (found.training_usd, found.training_source) == (4.0, "the whole run: two jobs")
 

@@ -171,6 +171,10 @@ def test_in_a_job_of_githubs_pulumis_provider_asks_for_tokens_itself(
     monkeypatch.delenv("AZURE_CLIENT_SECRET", raising=False)
     assert "ARM_USE_OIDC" not in environment(site)
     monkeypatch.setenv("ACTIONS_ID_TOKEN_REQUEST_URL", "https://example.com")
+    monkeypatch.setenv("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "of-the-job")
+    monkeypatch.setenv("AZURE_TENANT_ID", "tenant")
+    monkeypatch.delenv("AZURE_CLIENT_ID", raising=False)
+    assert "ARM_USE_OIDC" not in environment(site), "the Azure CLI's sign-in is the only one"
     monkeypatch.setenv("AZURE_CLIENT_ID", "client")
     found = environment(site)
     assert (found["ARM_USE_OIDC"], found["ARM_CLIENT_ID"]) == ("true", "client")

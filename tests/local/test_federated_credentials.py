@@ -15,7 +15,7 @@ from azure_group import Group, Raw
 
 from core.cloud import Cloud
 from core.errors import CloudError
-from core.github_token import AUDIENCE, github_credential
+from core.github_token import AUDIENCE, github_credential, github_token
 from local.process import LocalAzure
 
 ISSUER = "https://token.actions.githubusercontent.com"
@@ -95,6 +95,8 @@ class GitHub:
     def __init__(self) -> None:
         self.claims: dict[str, Any] = {}
         self.asked: list[tuple[str, str]] = []
+        self.troubles = 0
+        """How many requests from now on fail for GitHub's own reasons."""
 
     def token(self, audience: str) -> str:
         now = int(time.time())
@@ -121,9 +123,11 @@ def answering(github: GitHub) -> Iterator[str]:
             is_known = (
                 query["run"] == ["7"] and self.headers["Authorization"] == "Bearer of-the-job"
             )
-            self.send_response(200 if is_known else 403)
+            is_well = not github.troubles
+            github.troubles = max(0, github.troubles - 1)
+            self.send_response((200 if is_known else 403) if is_well else 503)
             self.end_headers()
-            if is_known:
+            if is_known and is_well:
                 answer = {"value": github.token(query["audience"][0])}
                 self.wfile.write(json.dumps(answer).encode())
 
@@ -142,14 +146,17 @@ def answering(github: GitHub) -> Iterator[str]:
 
 
 @pytest.fixture
-def github(identity: dict[str, Any], raw: Raw) -> Iterator[GitHub]:
-    """This process, once `raw` has signed in, as a job that is to act as the identity."""
+def github(identity: dict[str, Any], raw: Raw, monkeypatch: pytest.MonkeyPatch) -> Iterator[GitHub]:
+    """This process, once `raw` has signed in, as a job that is to act as the identity.
+
+    By the test's own patch: a second one, undone before it, would leave the job's variables set.
+    """
     github = GitHub()
-    with answering(github) as address, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ACTIONS_ID_TOKEN_REQUEST_URL", address)
-        patch.setenv("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "of-the-job")
-        patch.setenv("AZURE_CLIENT_ID", identity["properties"]["clientId"])
-        patch.delenv("AZURE_CLIENT_SECRET")
+    with answering(github) as address:
+        monkeypatch.setenv("ACTIONS_ID_TOKEN_REQUEST_URL", address)
+        monkeypatch.setenv("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "of-the-job")
+        monkeypatch.setenv("AZURE_CLIENT_ID", identity["properties"]["clientId"])
+        monkeypatch.delenv("AZURE_CLIENT_SECRET")
         yield github
 
 
@@ -220,6 +227,18 @@ def test_a_job_without_the_permission_is_told_which(
         Cloud.sign_in(local_azure.environment["AZURE_SUBSCRIPTION_ID"]).person()
     assert "id-token: write" in error.value.hint
     assert "of-another" not in str(error.value)
+
+
+def test_a_hiccup_of_githubs_ends_no_wait_and_lasting_trouble_is_told(
+    github: GitHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.github_token.WAITS", (0.0, 0.0))
+    github.troubles = 2
+    assert github_token().endswith(".signature")
+    assert len(github.asked) == 3
+    github.troubles = 3
+    with pytest.raises(CloudError, match="HTTPStatusError"):
+        github_token()
 
 
 def test_outside_of_a_job_and_beside_a_secret_nothing_is_asked_of_github(

@@ -11,13 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 
-from rich.markup import escape
-
 from commands.evaluate.answers.asking import Manner, ask, warm_up
 from commands.evaluate.answers.pace import Pace
 from commands.evaluate.answers.progress import Progress, live_progress
 from commands.evaluate.asked import Asked, Live
-from commands.output import say
 from core.errors import CloudError, Interrupted, UserError
 from deploy.talking.asking import Line
 from evaluation.cases import Case, Decoding
@@ -30,6 +27,7 @@ BREAKS = 500
 """The status of a question at which the program behind the endpoint breaks; others may pass."""
 LEAVING_SECONDS = 2.0
 """How long those under way are waited for once it has been stopped."""
+STOPPED = "Stopped: nobody is asked any more. What is deployed stands on, and costs as before."
 
 
 @dataclass
@@ -135,7 +133,7 @@ def _ask_all(
             if (error := ends.get()) is not None:
                 raise error
     except KeyboardInterrupt as stopped:
-        raise Interrupted("Stopped.") from stopped
+        raise Interrupted(STOPPED) from stopped
     finally:
         pace.stop()
         _let_end(threads)
@@ -178,7 +176,7 @@ def _refused(one: _Asking, refusal: UserError) -> None:
 
 
 def _told(sides: Sequence[_Asking], store: AnswerStore) -> tuple[str, ...]:
-    """Say, and give, what a reader of the answers has to know."""
+    """Give what a reader of the answers has to know."""
     notes = []
     for one in sides:
         if one.manner.refused:
@@ -192,8 +190,6 @@ def _told(sides: Sequence[_Asking], store: AnswerStore) -> tuple[str, ...]:
             notes.append(
                 f"{one.side.name} refused {told} without a reply; the first: {one.refusals[0]}"
             )
-    for note in notes:
-        say(escape(note))
     return tuple(notes)
 
 

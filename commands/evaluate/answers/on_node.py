@@ -15,11 +15,10 @@ from commands.evaluate.asked import Asked, OnNode
 from commands.grants import naming_missing_grants
 from commands.jobs.cost import job_cost
 from commands.jobs.view import naming_stack, watch
-from commands.models.export import MINUTES_BEFORE, cluster_of
+from commands.models.node_job import MINUTES_BEFORE, cluster_of, hourly
 from commands.output import confirm, say
 from commands.session import Session
 from core.errors import JobFailed, UserError
-from core.price_list import DEDICATED, LOW_PRIORITY
 from core.refs import JobRef
 from evaluation.cases import Case, Decoding
 from evaluation.replies import Reply
@@ -29,12 +28,13 @@ from training.evaluating import (
     TIMEOUT_HOURS,
     EvaluationOrder,
     NodeSide,
-    find_evaluation_job,
+    evaluation_jobs,
     order_evaluation,
     read_replies,
     submit_evaluation,
 )
 from training.follow import follow
+from training.jobs import ENDED
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,8 @@ class _Part:
     asked: tuple[Asked, ...]
     cases: tuple[Case, ...]
     order: EvaluationOrder
+    counts: tuple[int, int]
+    """Answers that were there when it was made, and all that there have to be."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ class _Collector:
             cluster=self.cluster,
             device=device_of(node, self.session.settings.compute),
         )
-        return _Part(asked, tuple(cases), order)
+        return _Part(asked, tuple(cases), order, self.counts(asked))
 
     def keep(self, part: _Part, job: str) -> None:
         """Bring what a job has answered so far into the store."""
@@ -98,13 +100,25 @@ class _Collector:
                         )
                     )
 
+    def taken_up(self, asked: Sequence[Asked]) -> list[tuple[_Part, JobRef | None]]:
+        """List what is missing, with the job that asks it already, where one does."""
+        found: list[tuple[_Part, JobRef | None]] = []
+        for part in self.parts(asked):
+            job = self.running(part)
+            if job is None and self.counts(part.asked) != part.counts:  # ended jobs had some
+                found += [(rest, self.running(rest)) for rest in self.parts(part.asked)]
+            else:
+                found.append((part, job))
+        return found
+
     def running(self, part: _Part) -> JobRef | None:
-        """Find the job that asks the same; of one that has ended, take over the answers."""
-        job = find_evaluation_job(self.session.cloud, self.session.outputs, part.order)
-        if job and job.status == "Completed":
-            self.keep(part, job.name)
-            return None
-        return job
+        """Find the job that asks the same; of those that have ended, however, take the answers."""
+        for job in evaluation_jobs(self.session.cloud, self.session.outputs, part.order):
+            if job.status not in ENDED:
+                return job
+            if not self.is_done(part):
+                self.keep(part, job.name)
+        return None
 
     def is_done(self, part: _Part) -> bool:
         return not any(self.missing(one) for one in part.asked)
@@ -118,7 +132,7 @@ class _Collector:
             watch(events, job.name, stack, partial(job_cost, self.session, job.name))
         except JobFailed as error:
             self.keep(part, job.name)
-            there, total = self._counts(part)
+            there, total = self.counts(part.asked)
             lines = [line for line in error.hint.splitlines() if "jobs resume" not in line]
             again = "The same tunestack evaluate asks the rest; --cluster names larger nodes."
             error.hint = "\n".join([f"{there} of {total} answers are kept. {again}", *lines])
@@ -128,15 +142,16 @@ class _Collector:
             raise
         self.keep(part, job.name)
         if not self.is_done(part):
-            there, total = self._counts(part)
+            there, total = self.counts(part.asked)
             raise UserError(
                 f"The job {job.name} has ended with {there} of {total} answers.",
                 hint=f"tunestack jobs logs {job.name} --stack {stack}",
             )
 
-    def _counts(self, part: _Part) -> tuple[int, int]:
-        total = len(part.asked) * len({case.id for case in self.cases})
-        return total - sum(len(self.missing(one)) for one in part.asked), total
+    def counts(self, asked: Sequence[Asked]) -> tuple[int, int]:
+        """Count the answers that are there, and all that there have to be."""
+        total = len(asked) * len({case.id for case in self.cases})
+        return total - sum(len(self.missing(one)) for one in asked), total
 
 
 def collect_on_node(
@@ -162,8 +177,7 @@ def collect_on_node(
     """
     collector = _Collector(session, cases, decoding, store, cluster)
     with naming_stack(session.stack):
-        found = [(part, collector.running(part)) for part in collector.parts(asked)]
-        found = [(part, job) for part, job in found if not collector.is_done(part)]
+        found = collector.taken_up(asked)
         new = [part for part, job in found if job is None]
         if new:
             _say_cost(session, new, max_cost)
@@ -179,10 +193,7 @@ def collect_on_node(
 
 def _say_cost(session: Session, parts: Sequence[_Part], limit: float | None) -> None:
     """Say what the jobs cost at most, and refuse what is more than a person allowed."""
-    node = cluster_of(session, parts[0].order.cluster)
-    size = node.vm_size
-    priority = LOW_PRIORITY if node.is_low_priority else DEDICATED
-    quote = pricing.price_list(session, size).vm(size, priority)
+    size, quote = hourly(session, parts[0].order.cluster)
     each = quote.per_hour if quote else None
     hours = TIMEOUT_HOURS * len(parts)
     most = None if each is None else each * hours

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from rich.markup import escape
 
+from commands.jobs.line import eta_text
 from commands.output import console
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ def live_progress(screen: "Console | None" = None) -> Iterator[Progress]:
         def update(side: str, done: int, of: int) -> None:
             with lock:
                 if side not in tasks:
-                    tasks[side] = bars.add_task(escape(side), total=of)
+                    # What was kept before says nothing of the pace.
+                    tasks[side] = bars.add_task(escape(side), total=of, completed=done)
             bars.update(tasks[side], completed=done)  # type: ignore[arg-type]
 
         yield update
@@ -58,6 +60,7 @@ class _Lines:
 
     def __init__(self, screen: "Console") -> None:
         self._screen = screen
+        self._began: dict[str, tuple[float, int]] = {}
         self._told: dict[str, float] = {}
         self._lock = threading.Lock()
 
@@ -67,4 +70,12 @@ class _Lines:
             if done < of and now - self._told.get(side, -LINE_SECONDS) < LINE_SECONDS:
                 return
             self._told[side] = now
-            self._screen.print(f"  {side}: {done} of {of} answered", markup=False)
+            left = self._left(side, done, of, now)
+            self._screen.print(f"  {side}: {done} of {of} answered{left}", markup=False)
+
+    def _left(self, side: str, done: int, of: int, now: float) -> str:
+        """Say how long it still takes at the pace of this run; what was kept before is none."""
+        began, kept = self._began.setdefault(side, (now, done))
+        if done in (of, kept):
+            return ""
+        return f", {eta_text((now - began) / (done - kept) * (of - done))}"

@@ -51,12 +51,7 @@ def checkpoint_side(
         UserError: there is no such checkpoint, or the job has no model yet.
         PrerequisiteError: it is not deployed; names the command.
     """
-    model = _model_of(service, job)
-    if model is None:
-        raise UserError(
-            f"{name}: the job {job.name} is {job.status} and has no model.",
-            hint=f"tunestack jobs show {job.name} {places.on}",
-        )
+    model = _model_of(places, name, service, job)
     wanted = checkpoint_of(places.session, service, model, step)
     pair = places.hosted(model.route, wanted, "tuned")
     if pair is None:
@@ -65,6 +60,16 @@ def checkpoint_side(
             hint=f"tunestack deploy --model {model.ref} --checkpoint {step} {places.on}",
         )
     return _asked(places, name, pair, service, model, step)
+
+
+def base_side(places: Places, name: str, service: TuningService, job: ManagedJob) -> Asked:
+    """Ask the base model of a managed job where it is deployed.
+
+    Raises:
+        UserError: the job has no model yet.
+        PrerequisiteError: the base is not deployed; names the command.
+    """
+    return model_side(places, name, service, _model_of(places, name, service, job), "base")
 
 
 def route_side(places: Places, name: str, route: str, side: str) -> Asked:
@@ -152,8 +157,14 @@ def _told(hosted: Hosted, model: TunedModel | None, step: int | None) -> str:
     return hosted.model if model is None or step is not None else str(model.ref)
 
 
-def _model_of(service: TuningService, job: ManagedJob) -> TunedModel | None:
-    return next((model for model in service.models() if model.job == job.name), None)
+def _model_of(places: Places, name: str, service: TuningService, job: ManagedJob) -> TunedModel:
+    found = next((model for model in service.models() if model.job == job.name), None)
+    if found is None:
+        raise UserError(
+            f"{name}: the job {job.name} is {job.status} and has no model.",
+            hint=f"tunestack jobs show {job.name} {places.on}",
+        )
+    return found
 
 
 def _step(hosted: Hosted) -> int | None:

@@ -17,7 +17,7 @@ from training.artifacts import output_folder
 from training.evaluating import NodeSide
 from training.exporting import EXPORT, EXPORTED_FROM
 from training.jobs import find_job
-from training.kept_orders import KeptOrder, checkpoint_names, read_order
+from training.kept_orders import KeptOrder, read_order, whole_steps
 from training.model_files import model_folder, model_manifest
 from training.models import is_export
 
@@ -91,11 +91,11 @@ def checkpoint_side(places: Places, name: str, job: str, step: int) -> Asked:
     cloud, outputs = places.session.cloud, places.session.outputs
     entity, kept = find_job(cloud, outputs, job), read_order(cloud, outputs, job)
     run = kept.place.run or job
-    steps = _steps(checkpoint_names(cloud, outputs, run))
+    steps = whole_steps(cloud, outputs, run)
     if step not in steps:
         told = ", ".join(map(str, steps)) or "none"
         raise UserError(
-            f"{name}: no checkpoint of step {step} is kept; kept are {told}.",
+            f"{name}: no whole checkpoint of step {step} is kept; kept are {told}.",
             hint=f"tunestack jobs show {job} {places.on}",
         )
     judged = None
@@ -227,11 +227,6 @@ def _weights(manifest: dict[str, Any]) -> str:
     """Name weights, tokenizer and template by their content; empty where nobody hashed them."""
     files = manifest.get("files_sha256")
     return fingerprint(files) if files else ""
-
-
-def _steps(names: list[str]) -> list[int]:
-    found = (name.removeprefix("checkpoint-") for name in names if name.startswith("checkpoint-"))
-    return sorted(int(step) for step in found if step.isdecimal())
 
 
 def _run_price(places: Places, kept: KeptOrder) -> Price:

@@ -55,18 +55,37 @@ def resolve(session: Session, names: Sequence[str], *, live: bool) -> tuple[Aske
         for name in dict.fromkeys(names)
         if list(names).count(name) > 1
     ]
-    with naming_stack(session.stack):
-        for name in dict.fromkeys(names):
-            try:
+    for name in dict.fromkeys(names):
+        try:
+            with naming_stack(session.stack):
                 found[name] = _side(places, name, names, live=live)
-            except CloudError:
-                raise
-            except UserError as error:
-                wrong.append(error)
-        wrong += _alike(found)
-        if wrong:
-            raise _together(wrong)
+        except CloudError:
+            raise
+        except UserError as error:
+            wrong.append(error)
+    wrong += _alike(found)
+    if wrong:
+        raise _together(wrong)
     return tuple(found.values())
+
+
+def with_reference(names: Sequence[str]) -> tuple[str, ...]:
+    """Put before a side that stands alone what it is compared with: its base.
+
+    Raises:
+        SettingsError: the one side is a base.
+    """
+    if len(names) > 1:
+        return tuple(names)
+    name = "".join(names) or "tuned"
+    route, _, what = name.partition("/")
+    base = f"{route}/base" if route in ROUTES and what in SIDES else "base"
+    if name == base:
+        raise SettingsError(
+            f"{name} alone: name what is compared with it, too.",
+            hint=f"tunestack evaluate {name} SIDE",
+        )
+    return base, name
 
 
 def _side(places: Places, name: str, names: Sequence[str], *, live: bool) -> Asked:
@@ -93,11 +112,16 @@ def _model(places: Places, name: str, found: Found, *, live: bool) -> Asked:
 
 def _base(places: Places, names: Sequence[str], *, live: bool) -> Asked:
     """Find the base model of the first model or checkpoint that is named, else of the newest."""
+    cloud, outputs = places.session.cloud, places.session.outputs
     for other in names:
-        if (at := CHECKPOINT.fullmatch(other)) and not live:
-            if find_managed_job(places.session.cloud, places.session.outputs, at["job"]) is None:
+        if other in SIDES or _is_elsewhere(other):
+            continue
+        if at := CHECKPOINT.fullmatch(other):
+            if at_service := find_managed_job(cloud, outputs, at["job"]):
+                return managed.base_side(places, "base", *at_service)
+            if not live:
                 return own.base_side(places, "base", at["job"])
-        elif other not in SIDES and not _is_elsewhere(other):
+        elif "@" not in other:
             return _base_of(places, places.model(ModelRef.parse(other)), live=live)
     return _base_of(places, places.model(ModelRef.parse("")), live=live)
 
@@ -111,7 +135,7 @@ def _base_of(places: Places, found: Found, *, live: bool) -> Asked:
 
 
 def _is_elsewhere(name: str) -> bool:
-    return name.startswith(ADDRESS) or name.endswith(SAVED) or "/" in name or "@" in name
+    return name.startswith(ADDRESS) or name.endswith(SAVED) or "/" in name
 
 
 def _checkpoint(places: Places, name: str, *, live: bool) -> Asked:
@@ -179,9 +203,9 @@ def _alike(found: dict[str, Asked]) -> list[UserError]:
 
 def _together(wrong: list[UserError]) -> UserError:
     """Give all that is wrong as one error, of their kind where they are of one."""
-    if len(wrong) == 1:
-        return wrong[0]
     kinds = {type(error) for error in wrong}
     kind = kinds.pop() if len(kinds) == 1 else SettingsError
+    # A name that is not there is missed by its base, too: told once.
+    told = dict.fromkeys(map(str, wrong))
     hints = dict.fromkeys(error.hint for error in wrong if error.hint)
-    return kind("\n".join(map(str, wrong)), hint="\n".join(hints))
+    return kind("\n".join(told), hint="\n".join(hints))

@@ -84,10 +84,10 @@ def _figure(name: str, value: str, note: str) -> Html:
 
 
 def _end(facts: Facts) -> tuple[str, str]:
-    """Say what ends by itself, the stack first."""
+    """Say what ends: the stack's last day, which destroys nothing, else what ends by itself."""
     ending = sorted((one["expires"], one["name"]) for one in facts["answers"] if one["expires"])
     if facts["expires"]:
-        return facts["expires"], "the stack's last day"
+        return facts["expires"], "the stack's last day; tunestack destroy"
     if ending:
         more = f" and {len(ending) - 1} more" if len(ending) > 1 else ""
         return when(ending[0][0]), f"{ending[0][1]}{more}; the stack does not"

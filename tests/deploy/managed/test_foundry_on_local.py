@@ -14,6 +14,7 @@ import pytest
 from managed_stack import ManagedStack, managed_stack
 
 from commands.evaluate.answers.live import collect_live
+from commands.evaluate.keeping import keep
 from commands.evaluate.sides.resolving import resolve
 from commands.serve import open_directory
 from commands.session import Session
@@ -27,6 +28,7 @@ from evaluation.store import AnswerStore
 from local import customers, quota
 from local.process import LocalAzure
 from tests.deploy.served import served
+from tests.evaluation.example import judged
 
 MINI = "gpt-4.1-mini-2025-04-14"
 STAYS = ("says-travel", "says-travel-base")
@@ -127,7 +129,7 @@ def test_compare_asks_both_the_labs_questions_under_its_system_message(
         assert row["base"]["text"] == f"base: {row['question']}"
     told = stack.run("models", "compare").stdout
     assert "Recommends no hotels" in told
-    assert "Too few cases to tell tuned from base." in told, "five questions tell nothing"
+    assert "Too few cases to tell tuned from base" in told, "five questions tell nothing"
 
 
 def test_a_file_of_questions_is_asked_instead_and_its_answers_are_the_reference(
@@ -339,6 +341,26 @@ def test_the_same_again_changes_only_what_is_chosen(
     assert (again["name"], again["capacity"], again["earlier"]) == ("says-travel", 20, [])
     smaller = stack.json("deploy", "--model", travel, "--capacity", 15, "--yes")
     assert (smaller["name"], smaller["capacity"]) == ("says-travel", 15)
+    assert stack.json("deploy", "--model", travel, "--capacity", 20, "--yes")["capacity"] == 20
+
+
+def test_a_gate_lets_a_managed_model_by_only_with_a_kept_evaluation_that_passes(
+    stack: ManagedStack, travel: str, standing: dict[str, Any], tmp_path: Path
+) -> None:
+    gate = tmp_path / "mine.yaml"
+    gate.write_text("name: mine\nrequire: [{metric: rule.hard, min: 0.9, better: true}]\n")
+    command = ("deploy", "--model", travel, "--capacity", 15, "--gate", gate, "--yes")
+    refused = " ".join(stack.run(*command, exit_code=1).stderr.split())
+    assert f"{travel}:1 has not been evaluated against another model" in refused
+    keep(Session(stack.name), judged(f"{travel}:1", 60), "<p>")
+    (shown,) = stack.json("models", "show", travel)["evaluation"]["verdicts"]
+    assert shown.startswith("tuned is better than base")
+    printed = " ".join(stack.run("models", "show", travel).stdout.split())
+    assert f"2026-11-22, suite travel, 60 questions: {shown}" in printed
+    hosting = FoundryHosting(stack.cloud, stack.outputs)
+    assert [one.capacity for one in hosting.deployments() if one.name == STAYS[0]] == [20]
+    made = stack.json(*command)
+    assert made["gate"][0]["passed"] and (made["model"], made["capacity"]) == (f"{travel}:1", 15)
     assert stack.json("deploy", "--model", travel, "--capacity", 20, "--yes")["capacity"] == 20
 
 
