@@ -7,10 +7,10 @@ answers where issuer, audience and subject are those of a federated credential, 
 import pulumi
 from pulumi_azure_native import managedidentity, resources
 
+from core.github_token import AUDIENCE
 from infra.site import Site
 
 ISSUER = "https://token.actions.githubusercontent.com"
-AUDIENCE = "api://AzureADTokenExchange"
 
 
 def subjects(site: Site) -> dict[str, str]:

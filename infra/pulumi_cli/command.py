@@ -18,6 +18,7 @@ from pulumi.automation import CommandResult, PulumiCommand
 from pulumi.automation.errors import create_command_error
 from semver import VersionInfo
 
+from core import github_token
 from core.errors import PrerequisiteError
 from core.home import PROJECT
 from infra.config import stack_file
@@ -78,8 +79,8 @@ def environment(site: Site) -> dict[str, str]:
     for name in ("CLIENT_ID", "CLIENT_SECRET", "TENANT_ID"):
         if os.environ.get(f"AZURE_{name}"):
             found[f"ARM_{name}"] = os.environ[f"AZURE_{name}"]
-    if os.environ.get("ACTIONS_ID_TOKEN_REQUEST_URL") and "ARM_CLIENT_SECRET" not in found:
-        found["ARM_USE_OIDC"] = "true"  # a GitHub job: the provider asks for tokens itself
+    if github_token.is_offered():
+        found["ARM_USE_OIDC"] = "true"  # the provider asks GitHub for tokens itself
     return found
 
 
