@@ -4,6 +4,7 @@ Standard library only: this very file is copied into the upload of the training 
 job's verdict and a gate judge by the same code.
 """
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -64,7 +65,7 @@ def judge(
         return Verdict(UNKNOWN, None, "Measure more often: set training.eval_steps.")
     found = ratio(kept[-1], sum(near) / len(near))
     if found is None:
-        return Verdict(UNKNOWN, None, "The training loss is zero.")
+        return Verdict(UNKNOWN, None, "A loss is zero, or no number.")
     advice = _worse_than_base(evaluations, kept[-1]) or ADVICE[band(found)]
     return Verdict(band(found), found, advice)
 
@@ -83,9 +84,10 @@ def _worse_than_base(evaluations: list[dict[str, Any]], kept: float) -> str:
 def ratio(unseen: float, trained: float) -> float | None:
     """Divide the loss per token on unseen data by that on training data, to three digits.
 
-    None where the training loss is none to divide by.
+    None where the training loss is none to divide by, or one is no number.
     """
-    return round(unseen / trained, 3) if trained > 0 else None
+    is_told = trained > 0 and math.isfinite(unseen) and math.isfinite(trained)
+    return round(unseen / trained, 3) if is_told else None
 
 
 def band(ratio: float | None) -> str:

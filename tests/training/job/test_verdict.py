@@ -65,3 +65,9 @@ def test_what_cannot_be_told_is_not_told(
 ) -> None:
     verdict = judge(curve, evaluations, step, objective)
     assert verdict.band == UNKNOWN and verdict.ratio is None and verdict.advice
+
+
+def test_a_loss_that_is_no_number_has_no_band() -> None:
+    curve = points("loss", (18, 1.0), (19, 1.0), (20, 1.0))
+    broken = points("eval_loss", (10, 1.1), (20, float("nan")))
+    assert judge(curve, broken, 20).band == UNKNOWN
