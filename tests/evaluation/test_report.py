@@ -3,11 +3,11 @@
 import re
 from base64 import b64encode
 from hashlib import sha256
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
+from browsed_page import Page
 
 import evaluation.report.page as written
 from evaluation.cases import Case, Message
@@ -24,28 +24,6 @@ from tests.evaluation.example import evaluation
 EVIL = "</script><script>alert('x')</script><img src=https://example.org/x onerror=alert(1)>\"'&$x$"
 
 HARD = "1 of 3 measures (Recommends no hotels or restaurants)"
-
-
-class Page(HTMLParser):
-    """What a browser would meet."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.text = text
-        self.tags: list[str] = []
-        self.attributes: list[tuple[str, str | None]] = []
-        self.words = ""
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.attributes += attrs
-
-    def handle_data(self, data: str) -> None:
-        self.words += data
-
-    def values(self, *names: str) -> list[str]:
-        return [str(value) for name, value in self.attributes if name in names]
 
 
 @pytest.fixture(scope="module")

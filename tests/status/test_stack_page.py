@@ -2,10 +2,10 @@
 
 import copy
 import re
-from html.parser import HTMLParser
 from typing import Any
 
 import pytest
+from browsed_page import Page
 from page_facts import EVIL, GROUP, answer, facts, history, item, model, run
 
 from commands.status.page.document import STYLE, render
@@ -14,28 +14,6 @@ from commands.status.page.sparkline import MOST, sparkline
 from commands.status.warnings import warnings
 from core.settings import Settings
 from infra.standing.stacks import Running
-
-
-class Page(HTMLParser):
-    """What a browser would meet."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.attributes: list[tuple[str, str | None]] = []
-        self.words = ""
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.attributes += attrs
-
-    def handle_data(self, data: str) -> None:
-        self.words += data
-
-    @property
-    def addresses(self) -> list[str]:
-        return [str(value) for name, value in self.attributes if name in ("href", "src", "action")]
 
 
 def evil(value: Any) -> Any:

@@ -1,11 +1,11 @@
 """A run's page: whole by itself, escaped, and true to the facts."""
 
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
+from browsed_page import Page
 
 from core.overfit import judge
 from training.explain import Evidence, explain
@@ -45,24 +45,6 @@ def facts(**changes: Any) -> dict[str, Any]:
         "packages": {"torch": "2.15.0"},
     }  # fmt: skip
     return complete({**run, **changes}, judge)
-
-
-class Page(HTMLParser):
-    """What a browser would meet."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.attributes: list[tuple[str, str | None]] = []
-        self.words = ""
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.attributes += attrs
-
-    def handle_data(self, data: str) -> None:
-        self.words += data
 
 
 @pytest.fixture(scope="module")
