@@ -23,17 +23,17 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from evaluation.cases import Case, Message
-from evaluation.columns import draw, read
-from evaluation.measuring import measure
 from evaluation.metrics.catalogue import metrics
 from evaluation.metrics.conduct import CONDUCT, RuleBook, rule_metrics
 from evaluation.metrics.likelihood import LIKELIHOOD
 from evaluation.metrics.overlap import OVERLAP
 from evaluation.metrics.service import SERVICE
+from evaluation.numbers.columns import draw, read
+from evaluation.numbers.measuring import measure
 from evaluation.replies import Reply
 from evaluation.results import Evaluation, Source
 from evaluation.sides import Price, Side
-from evaluation.suite import Suite, load_suite
+from evaluation.suites.suite import Suite, load_suite
 
 ROUNDS = 3
 CASES = 2_000

@@ -27,7 +27,7 @@ from deploy import sizing
 from deploy.releasing.order import DeployOrder
 from deploy.runtimes import RUNTIMES
 from deploy.upkeep.autoscale import check_scaling
-from evaluation.gate import load_gate
+from evaluation.gates.gate import load_gate
 from training.models import find_model
 
 MLFLOW_BODY = r'{"input_data": {"columns": \["messages"], "data": \[\[\[{"role": …}]]]}}'

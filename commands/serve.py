@@ -17,7 +17,7 @@ from core.errors import PrerequisiteError
 from deploy.access import open_access
 from deploy.endpoint import EndpointState, find
 from deploy.managed.hostings import standing
-from evaluation.votes import VoteWriter, writing
+from evaluation.questions.votes import VoteWriter, writing
 
 if TYPE_CHECKING:
     from deploy.web.directory import Directory

@@ -56,7 +56,7 @@ class Difference(Record):
     cases: int = 0
     judgement: Judgement = "too few"
     """better, worse (different, where neither direction is better), alike, or too few cases to
-    tell: by the rule of evaluation/judging.py."""
+    tell: by the rule of evaluation/numbers/judging.py."""
     needed: int | None = None
     """About how many cases would tell, where these are too few."""
 

@@ -10,8 +10,8 @@ import pytest
 
 from cli import COMMANDS, help_text
 from commands.root import command_line
-from evaluation.gate import parse_gate
-from evaluation.suite import parse_suite
+from evaluation.gates.gate import parse_gate
+from evaluation.suites.suite import parse_suite
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted(

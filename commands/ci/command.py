@@ -123,8 +123,8 @@ def _plain(repository: str) -> str:
 
 def _checks(choices: Choices) -> list[Any]:
     """List what is looked at before anything is written, all of it."""
-    from evaluation.gate import load_gate
-    from evaluation.suite import load_suite
+    from evaluation.gates.gate import load_gate
+    from evaluation.suites.suite import load_suite
     from training.recipes import load_recipe
 
     def check_words() -> None:

@@ -19,8 +19,8 @@ from commands.output import say, table
 from commands.session import REHEARSAL, Session
 from core.errors import UserError
 from core.refs import ModelRef
-from evaluation.gate import Gate
-from evaluation.ranking import Ranking, Row, rank
+from evaluation.gates.gate import Gate
+from evaluation.gates.ranking import Ranking, Row, rank
 from evaluation.results import Evaluation
 from training.jobs import ENDED, find_job
 from training.kept_orders import read_order, whole_steps

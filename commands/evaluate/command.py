@@ -15,10 +15,10 @@ from commands.session import Session
 from core.errors import SettingsError, UserError, check_all
 
 if TYPE_CHECKING:
-    from evaluation.gate import Gate, Outcome
-    from evaluation.ranking import Ranking
+    from evaluation.gates.gate import Gate, Outcome
+    from evaluation.gates.ranking import Ranking
     from evaluation.results import Evaluation
-    from evaluation.suite import Suite
+    from evaluation.suites.suite import Suite
 
 DEFAULT_SUITE = "chat"
 
@@ -112,7 +112,7 @@ class Found:
 
 
 def _gate(name: str | None) -> "Gate | None":
-    from evaluation.gate import load_gate
+    from evaluation.gates.gate import load_gate
 
     return load_gate(name) if name else None
 
@@ -123,7 +123,7 @@ def judged_by(gate: str | None, suite: str) -> "tuple[Gate | None, tuple[Suite, 
     Raises:
         SettingsError: what is wrong with either, or the gate judges answers to another suite.
     """
-    from evaluation.suite import load_suite, suite_names
+    from evaluation.suites.suite import load_suite, suite_names
 
     if suite:
         check_all(lambda: _gate(gate), lambda: load_suite(suite))
@@ -183,7 +183,7 @@ def _anew(
 
 def _again(saved: Path) -> Found:
     from commands.evaluate.folder import read
-    from evaluation.measuring import measured_again
+    from evaluation.numbers.measuring import measured_again
 
     before = read(saved)
     again = measured_again(before)
@@ -202,7 +202,7 @@ def finish(session: Session | None, found: Found, gate: "Gate | None", shown: Sh
     from commands.evaluate import folder
     from commands.evaluate.bake_off import require_choice
     from commands.evaluate.keeping import keep
-    from evaluation.gate import judge
+    from evaluation.gates.gate import judge
     from evaluation.report.page import page
 
     evaluation, ranking = found.evaluation, found.ranking

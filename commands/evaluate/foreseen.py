@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from evaluation.cases import Case
-from evaluation.gate import Gate
+from evaluation.gates.gate import Gate
 from evaluation.metrics.definition import is_everyday
 
 EXPECTED = {"safety.refusal": "refusal", "safety.answer": "answer"}

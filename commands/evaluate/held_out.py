@@ -17,7 +17,7 @@ from commands.session import Session
 from core.errors import CloudError, SettingsError, UserError
 from core.refs import ModelRef
 from evaluation.cases import Case
-from evaluation.reading import provided, read_cases
+from evaluation.questions.reading import provided, read_cases
 from evaluation.results import Source
 from evaluation.sides import Side
 from training.assets import file_sha256, read_data
@@ -25,7 +25,7 @@ from training.kept_orders import KeptOrder, find_order
 from training.managed.services import services
 
 if TYPE_CHECKING:
-    from evaluation.suite import Suite
+    from evaluation.suites.suite import Suite
 
 MOST_READ = 64 * 1024 * 1024
 """Bytes of training data that are read to look for the questions; of more the hash alone counts."""

@@ -15,9 +15,9 @@ from commands.evaluate.keeping import checkpoint_of, find_kept, sides_of
 from commands.output import say
 from commands.session import Session
 from core.errors import UserError
-from evaluation.gate import Outcome, judge, load_gate
+from evaluation.gates.gate import Outcome, judge, load_gate
+from evaluation.gates.thresholds import Check
 from evaluation.results import Evaluation
-from evaluation.thresholds import Check
 
 gate_option = click.option(
     "--gate", default="", metavar="NAME|FILE",

@@ -19,12 +19,12 @@ from commands.output import say
 from commands.session import Session
 from core.home import home
 from evaluation.cases import Case, Decoding
-from evaluation.gate import Gate
-from evaluation.measuring import measure
+from evaluation.gates.gate import Gate
+from evaluation.numbers.measuring import measure
 from evaluation.replies import Reply
 from evaluation.results import Evaluation, Source
 from evaluation.store import AnswerStore
-from evaluation.suite import Suite
+from evaluation.suites.suite import Suite
 
 
 @dataclass(frozen=True)

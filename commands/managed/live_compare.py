@@ -16,8 +16,8 @@ from commands.session import Session
 from core.errors import PrerequisiteError
 from core.home import home
 from evaluation.cases import Case, Decoding
-from evaluation.questions import travel_cases
-from evaluation.reading import read_cases
+from evaluation.questions.reading import read_cases
+from evaluation.questions.travel import travel_cases
 from evaluation.results import Evaluation, Source
 from evaluation.store import AnswerStore
 from training.managed.contract import TunedModel, TuningService

@@ -12,9 +12,9 @@ from commands.session import Session
 from core.errors import SettingsError, UserError
 from core.refs import ModelRef
 from evaluation.cases import Case, Decoding
+from evaluation.questions.samples import Sample, read_samples, replies
 from evaluation.replies import Reply
 from evaluation.results import Evaluation, Source
-from evaluation.samples import Sample, read_samples, replies
 from evaluation.sides import Side
 from training.artifacts import output_folder
 from training.jobs import find_job
@@ -22,7 +22,7 @@ from training.kept_orders import read_order
 from training.models import FROM_CHECKPOINT, find_model
 
 if TYPE_CHECKING:
-    from evaluation.suite import Suite
+    from evaluation.suites.suite import Suite
 
 Judged = tuple["Suite", str]
 """A suite and its text."""
@@ -130,7 +130,7 @@ def _measured(
     given: Mapping[str, Mapping[str, Reply]],
     found: JobAnswers,
 ) -> Evaluation:
-    from evaluation.measuring import measure
+    from evaluation.numbers.measuring import measure
 
     return measure(
         *suite, cases, sides, given, data=found.data, stack=session.stack,

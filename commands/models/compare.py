@@ -55,7 +55,7 @@ def compare_command(
     Without NAME the newest. The answers are those of the training job to held-out questions; a
     managed model and its base are asked now: both must be deployed. `tunestack evaluate` asks more.
     """
-    from evaluation.suite import load_suite
+    from evaluation.suites.suite import load_suite
 
     judged = load_suite(suite)
     session = Session(stack)

@@ -5,7 +5,7 @@ from evaluation.metrics.definition import Definition
 from evaluation.metrics.likelihood import LIKELIHOOD
 from evaluation.metrics.overlap import OVERLAP
 from evaluation.metrics.service import SERVICE
-from evaluation.suite import Suite
+from evaluation.suites.suite import Suite
 
 
 def metrics(suite: Suite, book: RuleBook | None = None) -> tuple[Definition, ...]:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from evaluation.cases import Case
+from evaluation.numbers.statistics import MEAN, Array, Functional
 from evaluation.replies import Reply
 from evaluation.sides import Side
-from evaluation.statistics import MEAN, Array, Functional
 
 Unit = Literal["share", "score", "seconds", "tokens", "USD", "nats", "ratio", "points"]
 Statistics = tuple[float, ...]

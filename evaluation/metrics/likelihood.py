@@ -4,9 +4,9 @@ import numpy as np
 
 from evaluation.cases import Case
 from evaluation.metrics.definition import Definition, Statistics, is_everyday
+from evaluation.numbers.statistics import Array, OfSums, ratio
 from evaluation.replies import Reply
 from evaluation.sides import Side
-from evaluation.statistics import Array, OfSums, ratio
 
 HIGHEST = 100.0
 """Nats a token, eight times those of guessing among all tokens: more is not told apart, so that

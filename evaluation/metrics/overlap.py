@@ -16,9 +16,9 @@ import numpy as np
 
 from evaluation.cases import Case
 from evaluation.metrics.definition import Definition, Statistics, is_everyday, text_of, yes
+from evaluation.numbers.statistics import Array, OfSums
 from evaluation.replies import Reply
 from evaluation.sides import Side
-from evaluation.statistics import Array, OfSums
 
 ORDERS = 4
 """Phrases of one to four words, as BLEU counts them."""

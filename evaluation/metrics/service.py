@@ -2,9 +2,9 @@
 
 from evaluation.cases import Case
 from evaluation.metrics.definition import Definition, Statistics, is_everyday, one
+from evaluation.numbers.statistics import Quantile
 from evaluation.replies import Reply
 from evaluation.sides import Price, Side
-from evaluation.statistics import Quantile
 
 PER = 1000
 """Answers that a price is told for."""

@@ -21,7 +21,7 @@ from evaluation.report.verdicts import Verdict, candidates, verdict
 from evaluation.results import Evaluation, Metric
 
 if TYPE_CHECKING:
-    from evaluation.gate import Outcome
+    from evaluation.gates.gate import Outcome
     from evaluation.report.drawing import Plot
 
 SHOWN = 5

@@ -1,7 +1,8 @@
 """What an evaluation says in plain words: which side is better, at what, and how sure that is.
 
-Better and worse are the judgements of evaluation/judging.py. Where an interval leaves out zero and
-the judgement is "too few" all the same, it is told as what it is: it looks so, and is not sure.
+Better and worse are the judgements of evaluation/numbers/judging.py. Where an interval leaves out
+zero and the judgement is "too few" all the same, it is told as what it is: it looks so, and is not
+sure.
 
 Which side is better is said by the main metrics alone, where the suite has declared any: one of
 them at least is better, and none is worse. What the others found is told after them, as secondary.

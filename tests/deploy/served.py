@@ -10,7 +10,7 @@ from typing import Any
 from deploy.web.directory import Directory
 from deploy.web.page import Votes
 from deploy.web.server import Server, application, listen
-from evaluation.votes import writing
+from evaluation.questions.votes import writing
 
 
 @dataclass

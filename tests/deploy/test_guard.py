@@ -10,7 +10,7 @@ import pytest
 
 from core.errors import PrerequisiteError
 from deploy.web.server import listen
-from evaluation.votes import read_votes, writing
+from evaluation.questions.votes import read_votes, writing
 from tests.deploy.served import Served, served
 from tests.deploy.small_endpoint import BASE_COMMAND, KEY, SmallEndpoint, small_endpoint
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from evaluation.votes import read_votes
+from evaluation.questions.votes import read_votes
 from tests.deploy.page_browser import BROWSER, DRIVER, SECONDS, Driven, chromium
 from tests.deploy.served import Served, served
 from tests.deploy.small_endpoint import (

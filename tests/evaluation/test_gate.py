@@ -8,7 +8,7 @@ import pytest
 
 from core.errors import SettingsError
 from evaluation.cases import Case, Decoding, Message
-from evaluation.gate import Gate, Outcome, gate_names, judge, load_gate, parse_gate
+from evaluation.gates.gate import Gate, Outcome, gate_names, judge, load_gate, parse_gate
 from evaluation.replies import Reply
 from evaluation.results import (
     CaseResult,
@@ -21,7 +21,7 @@ from evaluation.results import (
     Source,
 )
 from evaluation.sides import Overfit, Side
-from evaluation.suite import load_suite
+from evaluation.suites.suite import load_suite
 
 CASES = 60
 

@@ -11,13 +11,13 @@ from core import documents
 from core.errors import SettingsError
 from evaluation.cases import Case, Decoding, Message
 from evaluation.metrics.overlap import in_same_order
-from evaluation.reading import read_cases
+from evaluation.questions.reading import read_cases
 from evaluation.replies import Reply
 from evaluation.results import Evaluation
 from evaluation.rules.kinds import rule_of
 from evaluation.sides import Side
 from evaluation.store import AnswerStore
-from evaluation.suite import load_suite, parse_suite
+from evaluation.suites.suite import load_suite, parse_suite
 from tests.evaluation.example import judged
 
 NINE = range(9)

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from evaluation.judging import ALPHA, Compared, differences, judged, needed
-from evaluation.statistics import (
+from evaluation.numbers.judging import ALPHA, Compared, differences, judged, needed
+from evaluation.numbers.statistics import (
     MEAN,
     Sample,
     bootstrap_interval,

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 import pytest
 
 from evaluation.cases import Case, Message
-from evaluation.measuring import measure, measured_again
-from evaluation.ranking import rank
+from evaluation.gates.ranking import rank
+from evaluation.numbers.measuring import measure, measured_again
 from evaluation.replies import Reply
 from evaluation.report.verdicts import verdict
 from evaluation.results import Evaluation, Metric, Source
 from evaluation.sides import Side
-from evaluation.suite import load_suite, parse_suite
+from evaluation.suites.suite import load_suite, parse_suite
 from tests.evaluation.example import evaluation as example
 
 BASE, TUNED = Side(name="base", identity={"m": "1"}), Side(name="tuned", identity={"m": "2"})

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from evaluation.cases import Case, Decoding, Message
-from evaluation.measuring import measure, measured_again
+from evaluation.numbers.measuring import measure, measured_again
 from evaluation.replies import Reply
 from evaluation.results import Difference, Evaluation, Measured, Source
 from evaluation.sides import Price, Side
-from evaluation.suite import parse_suite
+from evaluation.suites.suite import parse_suite
 
 TEXT = """
 name: travel

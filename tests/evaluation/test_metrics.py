@@ -10,10 +10,10 @@ from evaluation.cases import Case, Message
 from evaluation.metrics.catalogue import metrics
 from evaluation.metrics.definition import Definition
 from evaluation.metrics.overlap import in_common, in_same_order, normalised, words
+from evaluation.numbers.statistics import Sample, table
 from evaluation.replies import Reply
 from evaluation.sides import Price, Side
-from evaluation.statistics import Sample, table
-from evaluation.suite import Suite, parse_suite
+from evaluation.suites.suite import Suite, parse_suite
 
 SUITE = parse_suite(
     """

@@ -1,6 +1,6 @@
 """What a live comparison asks where nobody says: the lab's questions."""
 
-from evaluation.questions import SYSTEM, TRAVEL, travel_cases
+from evaluation.questions.travel import SYSTEM, TRAVEL, travel_cases
 
 
 def test_the_lab_asks_five_questions_each_under_its_system_message() -> None:

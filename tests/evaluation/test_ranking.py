@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 
 from evaluation.cases import Case, Message
-from evaluation.gate import Gate
-from evaluation.measuring import measure
-from evaluation.ranking import CURSE, Ranking, rank
+from evaluation.gates.gate import Gate
+from evaluation.gates.ranking import CURSE, Ranking, rank
+from evaluation.numbers.measuring import measure
 from evaluation.replies import Reply
 from evaluation.results import Evaluation, Measured, Source
 from evaluation.sides import Overfit, Side
-from evaluation.suite import parse_suite
+from evaluation.suites.suite import parse_suite
 
 SUITE = "name: brief\nrules:\n- {name: polite, says: Says please, required: ['please']}\n"
 WORDS = ("red", "green", "blue", "gold", "grey", "pink", "teal", "plum", "rust", "sand")

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 import training.data.get as get
 from core.errors import SettingsError
 from evaluation.cases import Case, Message
-from evaluation.reading import MOST_TOLD, once, read_cases, sample, under
-from evaluation.votes import writing
+from evaluation.questions.reading import MOST_TOLD, once, read_cases, sample, under
+from evaluation.questions.votes import writing
 
 
 def turn(role: str, content: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import training.data.get as get
-from evaluation.reading import read_cases
+from evaluation.questions.reading import read_cases
 from evaluation.rules.refusal import HEAD, is_refusal
 
 REFUSALS = [

@@ -11,14 +11,14 @@ from browsed_page import Page
 
 import evaluation.report.page as written
 from evaluation.cases import Case, Message
-from evaluation.gate import Outcome
+from evaluation.gates.gate import Outcome
+from evaluation.gates.thresholds import checked
 from evaluation.report.numbers import difference_of, interval_of, p_of, value_of
 from evaluation.report.page import page
 from evaluation.report.pairs import best, declared, pairs, worst
 from evaluation.report.plots import over_sides, step_of
 from evaluation.report.verdicts import verdict
 from evaluation.results import Evaluation, Found, Interval
-from evaluation.thresholds import checked
 from tests.evaluation.example import evaluation
 
 EVIL = "</script><script>alert('x')</script><img src=https://example.org/x onerror=alert(1)>\"'&$x$"

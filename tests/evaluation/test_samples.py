@@ -6,7 +6,7 @@ import pytest
 
 from core.errors import UserError
 from evaluation.cases import Decoding
-from evaluation.samples import read_samples, replies
+from evaluation.questions.samples import read_samples, replies
 from evaluation.sides import Side
 
 BASE = Side(name="base", where="node", identity={"job": "j"})

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from evaluation.statistics import (
+from evaluation.numbers.statistics import (
     MEAN,
     Array,
     OfSums,

@@ -7,9 +7,9 @@ import pytest
 
 from core.errors import SettingsError
 from evaluation.cases import Decoding, Message
-from evaluation.questions import SYSTEM
+from evaluation.questions.travel import SYSTEM
 from evaluation.rules.refusal import is_refusal
-from evaluation.suite import load_suite, parse_suite, suite_names
+from evaluation.suites.suite import load_suite, parse_suite, suite_names
 
 WHOLE = """
 name: support

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import SettingsError, UserError
-from evaluation.votes import Tally, read_votes, tally, writing
+from evaluation.questions.votes import Tally, read_votes, tally, writing
 
 
 def answer(id: str, side: str = "tuned", model: str = "travel:3", text: str = "Hi.") -> Any:
@@ -97,7 +97,7 @@ def test_a_line_that_a_kill_cut_off_costs_itself_alone(tmp_path: Path) -> None:
 def test_a_second_writer_is_refused_and_a_killed_one_leaves_no_lock(tmp_path: Path) -> None:
     path = tmp_path / "v"
     script = (
-        "import sys, pathlib\nfrom evaluation.votes import writing\n"
+        "import sys, pathlib\nfrom evaluation.questions.votes import writing\n"
         "with writing(pathlib.Path(sys.argv[1])):\n  print('has it', flush=True)\n"
         "  sys.stdin.read()"
     )

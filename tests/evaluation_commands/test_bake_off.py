@@ -19,13 +19,13 @@ from commands.session import Session
 from core.errors import PrerequisiteError, SettingsError, UserError
 from deploy.managed.contract import Hosted, HostedOrder
 from deploy.managed.hostings import hostings
-from evaluation.gate import Gate
-from evaluation.measuring import measure
-from evaluation.ranking import Ranking, rank
+from evaluation.gates.gate import Gate
+from evaluation.gates.ranking import Ranking, rank
+from evaluation.numbers.measuring import measure
 from evaluation.replies import Reply
 from evaluation.results import Evaluation
 from evaluation.sides import Side
-from evaluation.suite import parse_suite
+from evaluation.suites.suite import parse_suite
 from local.process import LocalAzure
 from tests.deploy.managed.managed_stack import chat, managed_stack
 from tests.evaluation.example import evaluation, side

@@ -11,7 +11,7 @@ from commands.evaluate.foreseen import too_few
 from commands.evaluate.sides.resolving import with_reference
 from core.errors import SettingsError
 from evaluation.cases import Case, Message
-from evaluation.gate import load_gate
+from evaluation.gates.gate import load_gate
 from tests.evaluation.example import evaluation
 from tests.typed_commands import run, run_json
 

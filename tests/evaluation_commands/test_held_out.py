@@ -12,7 +12,7 @@ from commands.evaluate.sides.resolving import resolve
 from core.errors import SettingsError, UserError
 from evaluation.cases import Case, Message
 from evaluation.results import Source
-from evaluation.suite import Suite
+from evaluation.suites.suite import Suite
 from tests.evaluation_commands.standing_stack import (
     TUNED_GPT,
     Service,

@@ -26,7 +26,7 @@ from core.refs import EndpointRef, ModelRef, StackOutputs
 from core.settings import Settings
 from deploy.endpoint import DeploymentState, EndpointState
 from evaluation.cases import fingerprint
-from evaluation.suite import Suite
+from evaluation.suites.suite import Suite
 from tests.training.quick import QUICK_JOB, chats, recipe
 from tests.typed_commands import run, run_json
 from training.data.check import check_file

@@ -23,7 +23,7 @@ from deploy.managed import turns
 from deploy.managed.contract import HostedOrder
 from deploy.managed.foundry import API, FoundryHosting
 from evaluation.cases import Case, Decoding, Message
-from evaluation.questions import SYSTEM, TRAVEL
+from evaluation.questions.travel import SYSTEM, TRAVEL
 from evaluation.store import AnswerStore
 from local import customers, quota
 from local.process import LocalAzure

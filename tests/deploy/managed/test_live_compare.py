@@ -16,8 +16,8 @@ from core.errors import PrerequisiteError
 from core.refs import EndpointRef, ModelRef
 from deploy.access import Access
 from deploy.managed.contract import Hosted
-from evaluation.questions import SYSTEM, TRAVEL
-from evaluation.suite import load_suite
+from evaluation.questions.travel import SYSTEM, TRAVEL
+from evaluation.suites.suite import load_suite
 from tests.deploy.small_endpoint import Asked, SmallEndpoint, small_endpoint
 from training.managed.contract import TunedModel
 

@@ -31,7 +31,7 @@ def can_decide(name: str) -> bool:
 @cache
 def _of_any_suite() -> "dict[str, Definition]":
     from evaluation.metrics.catalogue import metrics
-    from evaluation.suite import Suite
+    from evaluation.suites.suite import Suite
 
     return {metric.name: metric for metric in metrics(Suite(name="any"))}
 

@@ -25,13 +25,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from evaluation.results import Difference, Interval, Judgement
-from evaluation.statistics import (
+from evaluation.numbers.statistics import (
     Bounds,
     cases_needed,
     cases_needed_by_sign,
     holm,
 )
+from evaluation.results import Difference, Interval, Judgement
 
 FEWEST = 10
 FEWEST_ALIKE = 30

@@ -15,7 +15,7 @@ import orjson
 
 from core.errors import SettingsError
 from evaluation.cases import Case, Kind, Message, Role
-from evaluation.votes import Vote, read_votes
+from evaluation.questions.votes import Vote, read_votes
 
 MOST_TOLD = 20
 """Lines that an error names; it counts the rest."""

@@ -7,12 +7,9 @@ from functools import cached_property
 from typing import Literal
 
 from evaluation.cases import Case
-from evaluation.judging import Compared
 from evaluation.metrics.definition import Definition, Statistics
-from evaluation.replies import Reply
-from evaluation.results import Interval, Measured
-from evaluation.sides import Side
-from evaluation.statistics import (
+from evaluation.numbers.judging import Compared
+from evaluation.numbers.statistics import (
     Array,
     Bounds,
     Sample,
@@ -24,6 +21,9 @@ from evaluation.statistics import (
     sign_test,
     table,
 )
+from evaluation.replies import Reply
+from evaluation.results import Interval, Measured
+from evaluation.sides import Side
 
 Answers = Sequence[tuple[Case, Mapping[str, Reply]]]
 """Each case with its replies by side's name."""

@@ -35,14 +35,14 @@ from pydantic import (
 from core.documents import checked, mapping_of, nearest, read_text
 from core.errors import SettingsError
 from evaluation.cases import Case, Decoding
-from evaluation.reading import with_system
+from evaluation.questions.reading import with_system
 from evaluation.record import Record
 from evaluation.rules.kinds import AnyRule
 from evaluation.rules.patterns import beside
 from evaluation.rules.rule import Pattern, Rule, compiled
-from evaluation.safety import SafetyPrompt, unfolded
+from evaluation.suites.safety import SafetyPrompt, unfolded
 
-FOLDER = Path(__file__).resolve().parent / "suites"
+FOLDER = Path(__file__).resolve().parent / "packaged"
 UNSAID = "safety_forbidden"
 """The rule that is made of what single safety prompts forbid."""
 
@@ -79,7 +79,7 @@ class _Written(_Suite):
     @field_validator("margins", "decides")
     @classmethod
     def _are_of_metrics(cls, named: Any) -> Any:
-        from evaluation.metric_names import is_possible, metric_names
+        from evaluation.metrics.names import is_possible, metric_names
 
         unknown = [name for name in named if not is_possible(name)]
         if unknown:
@@ -90,7 +90,7 @@ class _Written(_Suite):
     @field_validator("decides")
     @classmethod
     def _can_decide(cls, decides: tuple[str, ...]) -> tuple[str, ...]:
-        from evaluation.metric_names import can_decide
+        from evaluation.metrics.names import can_decide
 
         if unable := [name for name in decides if not can_decide(name)]:
             why = "neither direction is better, or no test is made of it"

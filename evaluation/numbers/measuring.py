@@ -1,24 +1,24 @@
 """From cases and replies to an `Evaluation`: all its numbers, and the same ones again.
 
 Nothing here asks a model or reads a clock: equal replies give equal numbers, to the bit. How a
-difference is judged stands in evaluation/judging.py, how it is drawn in evaluation/statistics.py,
-what each metric reads in evaluation/metrics/.
+difference is judged stands in judging.py beside this, how it is drawn in statistics.py, what each
+metric reads in evaluation/metrics/.
 """
 
 import hashlib
 from collections.abc import Mapping, Sequence
 
 from evaluation.cases import Case, Decoding
-from evaluation.columns import Answers, Column, draw, read
-from evaluation.judging import Compared, differences
 from evaluation.metrics.catalogue import metrics
 from evaluation.metrics.conduct import RuleBook
 from evaluation.metrics.definition import Definition
-from evaluation.remarks import remarks
+from evaluation.numbers.columns import Answers, Column, draw, read
+from evaluation.numbers.judging import Compared, differences
+from evaluation.numbers.remarks import remarks
 from evaluation.replies import Reply
 from evaluation.results import CaseResult, Difference, Evaluation, Found, Metric, Source
 from evaluation.sides import Side
-from evaluation.suite import Suite, parse_suite
+from evaluation.suites.suite import Suite, parse_suite
 
 CONFIDENCE = 0.95
 SEED = 0

@@ -3,9 +3,9 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from evaluation.columns import Answers, Column, Reason
-from evaluation.judging import FEWEST
 from evaluation.metrics.service import bills_tokens
+from evaluation.numbers.columns import Answers, Column, Reason
+from evaluation.numbers.judging import FEWEST
 from evaluation.sides import Side
 
 WHY: dict[Reason, str] = {

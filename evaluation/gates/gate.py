@@ -18,14 +18,14 @@ from core.documents import checked as read_as
 from core.documents import mapping_of, nearest, read_text
 from core.errors import SettingsError
 from evaluation.cases import Decoding, fingerprint
-from evaluation.metric_names import OF_RULES
+from evaluation.gates.thresholds import ROUNDING, Check, MetricName, Threshold, checked
+from evaluation.metrics.names import OF_RULES
 from evaluation.record import Record
 from evaluation.results import Evaluation
 from evaluation.sides import Side
-from evaluation.suite import load_suite, suite_names
-from evaluation.thresholds import ROUNDING, Check, MetricName, Threshold, checked
+from evaluation.suites.suite import load_suite, suite_names
 
-FOLDER = Path(__file__).resolve().parent / "gates"
+FOLDER = Path(__file__).resolve().parent / "packaged"
 Band = Literal["healthy", "mild", "moderate", "severe"]
 
 

@@ -19,7 +19,7 @@ from evaluation.cases import Case, Message
 from evaluation.record import Record
 from evaluation.rules.rule import Name, Pattern
 
-FOLDER = Path(__file__).resolve().parent / "suites" / "safety"
+FOLDER = Path(__file__).resolve().parent / "packaged" / "safety"
 
 
 class SafetyPrompt(Record):

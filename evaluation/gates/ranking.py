@@ -14,12 +14,12 @@ was chosen is too good on the very cases it was chosen by.
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
-from evaluation.gate import Gate, Outcome, judge
+from evaluation.gates.gate import Gate, Outcome, judge
 from evaluation.record import Record
 from evaluation.results import Difference, Evaluation, Interval, Measured
 
 if TYPE_CHECKING:
-    from evaluation.judging import Compared
+    from evaluation.numbers.judging import Compared
 
 ORDER = ("perplexity", "chrf", "f1", "rouge_l", "token_accuracy", "bleu", "exact_match")
 """By what is ranked where neither gate nor suite says: what tells small differences soonest comes
@@ -144,9 +144,9 @@ def _against(
 def _compared(
     evaluation: Evaluation, metric: str, best: str, others: Sequence[str]
 ) -> "dict[str, Compared]":
-    from evaluation.columns import draw, read
     from evaluation.metrics.catalogue import metrics
-    from evaluation.suite import parse_suite
+    from evaluation.numbers.columns import draw, read
+    from evaluation.suites.suite import parse_suite
 
     suite = parse_suite(evaluation.suite_text, evaluation.suite.name)
     definition = next(one for one in metrics(suite) if one.name == metric)
@@ -166,7 +166,7 @@ def _compared(
 
 def _difference(one: "Compared", comparisons: int) -> Difference:
     """Judge a difference from the best; without a test nobody is told from it."""
-    from evaluation.judging import judged
+    from evaluation.numbers.judging import judged
 
     corrected = 1.0 if one.p is None else min(1.0, one.p * comparisons)
     return Difference(

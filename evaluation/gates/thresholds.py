@@ -9,7 +9,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from evaluation.metric_names import is_possible, nearest_names
+from evaluation.metrics.names import is_possible, nearest_names
 from evaluation.record import Record
 from evaluation.results import Difference, Evaluation, Interval, Measured, Metric
 

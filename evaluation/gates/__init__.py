@@ -1,0 +1,1 @@
+"""Whether it is good enough: thresholds as YAML, and which of several to take."""

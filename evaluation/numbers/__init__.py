@@ -1,0 +1,1 @@
+"""From cases and replies to numbers: pairs, resamples, tests, judgements."""

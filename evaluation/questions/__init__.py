@@ -1,0 +1,1 @@
+"""Where questions come from: files of chats, votes, samples of a training, the travel lab."""
