@@ -155,9 +155,21 @@ def test_one_that_passes_is_and_is_asked_where_it_answers(
     )
 
 
-def test_checkpoints_are_ranked_and_the_choice_is_cautioned(
-    terminal: Terminal, files: dict[str, str], evaluation: Any
-) -> None:
-    ranked = terminal.json("evaluate", "--checkpoints", "--suite", files["suite"], "--yes")
+@pytest.fixture(scope="module")
+def ranked(terminal: Terminal, files: dict[str, str], evaluation: Any) -> Any:
+    """All checkpoints of the training, ranked."""
+    return terminal.json("evaluate", "--checkpoints", "--suite", files["suite"], "--yes")
+
+
+def test_checkpoints_are_ranked_and_the_choice_is_cautioned(ranked: Any) -> None:
     assert ranked["ranking"]["chosen"]
     assert any("look" in note for note in ranked["ranking"]["notes"])
+
+
+def test_the_chosen_checkpoint_is_deployed_by_its_own_evaluation(
+    terminal: Terminal, files: dict[str, str], ranked: Any
+) -> None:
+    made = terminal.json("models", "register", ranked["ranking"]["chosen"], "--yes")
+    chosen = f"{made['name']}:{made['version']}"
+    terminal.run("deploy", "--model", chosen, "--gate", files["gate"], "--yes")
+    assert terminal.json("status")["endpoints"][0]["deployments"]

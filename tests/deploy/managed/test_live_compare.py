@@ -92,7 +92,7 @@ def test_the_hard_rule_is_measured_on_both_sides(
     assert [told[side]["breaking"]["hard_rule"] for side in ("base", "tuned")] == [5, 0]
     assert [told[side]["breaking"]["ends_with_question"] for side in ("base", "tuned")] == [5, 0]
     assert [told[side]["equal_to_reference"] for side in ("base", "tuned")] == [None, None]
-    assert told["verdict"] == "Too few cases to tell tuned from base.", "five say nothing"
+    assert told["verdict"].startswith("Too few cases to tell tuned from base"), "five say nothing"
     assert [row["question"] for row in told["rows"]] == list(TRAVEL)
     assert told["rows"][0]["base"]["breaches"][0]["rule"] == "hard_rule"
 
