@@ -161,12 +161,12 @@ def test_a_killed_instance_costs_only_what_it_was_doing_and_comes_back(
 ) -> None:
     """Promised: after the process is gone no request fails; those that it had are 502."""
     victim = min(ask.pids(2))
-    group = os.getpgid(victim)
+    group, process = os.getpgid(victim), psutil.Process(victim)
     with Traffic(ask) as callers:
         callers.answered_by(2, 0)
         killed = time.monotonic()
         os.killpg(group, signal.SIGKILL)
-        psutil.wait_procs([psutil.Process(victim)] if psutil.pid_exists(victim) else [], 10)
+        psutil.wait_procs([process], 10)
         gone = time.monotonic()
         callers.until(lambda all: {p for s, c, p in all if c == 200 and s > gone} - {0, victim})
         callers.answered_by(2, len(callers.answers))  # the other, and the one started again
